@@ -1,0 +1,107 @@
+/* message.c - lines on standard error and the status they lead to (see message.h). */
+#include "base/message.h"
+#include "base/error.h"
+#include "base/progress.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LINE_SIZE = 4096 };
+
+static const char *program_name = "zv";
+static enum exit_status highest_status = EXIT_DONE;
+static int quiet_notes;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void message_program(const char *name)
+{
+	program_name = name;
+}
+
+const char *message_program_name(void)
+{
+	return program_name;
+}
+
+void message_quiet(int quiet)
+{
+	quiet_notes = quiet;
+}
+
+void message_raise(enum exit_status status)
+{
+	pthread_mutex_lock(&lock);
+	if (status > highest_status)
+		highest_status = status;
+	pthread_mutex_unlock(&lock);
+}
+
+enum exit_status message_status(void)
+{
+	return highest_status;
+}
+
+/* Append text to line with control bytes as \xNN: a file name must not steer the terminal. */
+static size_t append_escaped(char *line, size_t used, const char *text)
+{
+	for (const unsigned char *byte = (const unsigned char *)text; *byte && used + 8 < LINE_SIZE;
+	     byte++) {
+		if (*byte < 0x20 || *byte == 0x7f)
+			used += (size_t)snprintf(line + used, 5, "\\x%02X", *byte);
+		else
+			line[used++] = (char)*byte;
+	}
+	return used;
+}
+
+static void print_line(const char *file, const char *text)
+{
+	char line[LINE_SIZE];
+	size_t used = append_escaped(line, 0, program_name);
+	line[used++] = ':';
+	line[used++] = ' ';
+	if (file) {
+		used = append_escaped(line, used, file);
+		line[used++] = ':';
+		line[used++] = ' ';
+	}
+	used = append_escaped(line, used, text);
+	line[used++] = '\n';
+	pthread_mutex_lock(&lock);
+	fflush(stdout);
+	progress_clear();
+	fwrite(line, 1, used, stderr);
+	fflush(stderr);
+	pthread_mutex_unlock(&lock);
+}
+
+void message_error(const char *file)
+{
+	print_line(file, error_text());
+	message_raise(error_kind() == ERROR_SYSTEM ? EXIT_TROUBLE : EXIT_ITEM);
+}
+
+void message_failure(enum exit_status status, const char *file, const char *format, ...)
+{
+	char text[LINE_SIZE / 2];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	print_line(file, text);
+	message_raise(status);
+}
+
+void message_note(const char *file, const char *format, ...)
+{
+	if (quiet_notes)
+		return;
+	char text[LINE_SIZE / 2];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	print_line(file, text);
+}

@@ -1,0 +1,111 @@
+/* names.c - iterate over operands and name lists (see names.h). */
+#define _GNU_SOURCE
+#include "base/names.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/program.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_SIZE = 4096 };
+
+struct names {
+	char **operands;
+	int count, next;
+	bool use_stdin; /* the single name "-" is still to come */
+	FILE *list;     /* NULL: none, or at its end */
+	char *line;     /* getdelim's buffer */
+	size_t line_size;
+	uint64_t line_number;
+	uint64_t position; /* of the next name among all, for --shard */
+};
+
+struct names *names_open(char **operands, int count, bool default_stdin)
+{
+	struct names *names = memory_allocate_zero(1, sizeof *names);
+	if (!names)
+		return NULL;
+	names->operands = operands;
+	names->count = count;
+	names->use_stdin = default_stdin && count == 0 && !common.files_from;
+	if (common.files_from) {
+		bool standard = strcmp(common.files_from, "-") == 0;
+		names->list = standard ? stdin : fopen(common.files_from, "re");
+		if (!names->list) {
+			error_system("cannot open list \"%s\":", common.files_from);
+			memory_release(names);
+			return NULL;
+		}
+	}
+	return names;
+}
+
+/* The next name of the list into *name: 1, 0 at its end, -1. */
+static int next_from_list(struct names *names, const char **name)
+{
+	for (;;) {
+		ssize_t length =
+		    getdelim(&names->line, &names->line_size, common.null ? '\0' : '\n', names->list);
+		if (length < 0) {
+			if (ferror(names->list))
+				return error_system("cannot read list \"%s\":", common.files_from);
+			if (names->list != stdin)
+				fclose(names->list);
+			names->list = NULL;
+			return 0;
+		}
+		names->line_number++;
+		if (length > 0 && names->line[length - 1] == (common.null ? '\0' : '\n'))
+			names->line[--length] = '\0';
+		if (length == 0)
+			continue;
+		if ((size_t)length >= NAME_SIZE || strlen(names->line) != (size_t)length)
+			return error_input("list \"%s\": line %llu is not a file name (%s)", common.files_from,
+			    (unsigned long long)names->line_number,
+			    (size_t)length >= NAME_SIZE ? "too long" : "holds a zero byte");
+		*name = names->line;
+		return 1;
+	}
+}
+
+int names_next(struct names *names, const char **name)
+{
+	for (;;) {
+		if (names->use_stdin) {
+			names->use_stdin = false;
+			*name = "-";
+		} else if (names->next < names->count) {
+			*name = names->operands[names->next++];
+		} else if (names->list) {
+			int found = next_from_list(names, name);
+			if (found <= 0)
+				return found;
+		} else {
+			return 0;
+		}
+		if (names->position++ % (uint64_t)common.shards == (uint64_t)common.shard - 1)
+			return 1;
+	}
+}
+
+size_t names_total(const struct names *names)
+{
+	if (common.files_from)
+		return 0;
+	uint64_t count = names->use_stdin ? 1 : (uint64_t)names->count;
+	uint64_t skipped = (uint64_t)common.shard - 1;
+	return count > skipped ? (size_t)((count - skipped - 1) / (uint64_t)common.shards + 1) : 0;
+}
+
+void names_close(struct names *names)
+{
+	if (!names)
+		return;
+	if (names->list && names->list != stdin)
+		fclose(names->list);
+	free(names->line);
+	memory_release(names);
+}

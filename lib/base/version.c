@@ -1,0 +1,22 @@
+/* version.c - what --version prints (see version.h). */
+#include "base/version.h"
+
+#include <stdio.h>
+
+enum { LINES_MOST = 16 };
+
+static const char *lines[LINES_MOST];
+static int line_count;
+
+void version_add(const char *text)
+{
+	if (line_count < LINES_MOST)
+		lines[line_count++] = text;
+}
+
+void version_print(const char *program)
+{
+	printf("%s (zv) %s\nstream zvt 1\n", program, ZV_VERSION);
+	for (int i = 0; i < line_count; i++)
+		printf("%s\n", lines[i]);
+}
