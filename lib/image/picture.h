@@ -1,0 +1,46 @@
+/* picture.h - pictures: decode, upright, resize, normalise (spec 3.1).
+ */
+#ifndef ZV_IMAGE_PICTURE_H
+#define ZV_IMAGE_PICTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* 8-bit R, G, B, row by row, no gaps. */
+struct picture {
+	uint32_t width, height;
+	uint8_t *pixels; /* width * height * 3 bytes, memory_release() through picture_clear() */
+};
+
+struct picture_options {
+	uint64_t pixels_most; /* width * height at most; default 1 << 26 */
+	int scans_most;       /* of a progressive JPEG; default 500 */
+	uint64_t memory_most; /* bytes a decoder may take besides the pixels; default 512 MiB */
+	bool orient;          /* turn upright by EXIF; default true */
+	bool strict;          /* a decoder's warning is an error */
+	bool blend;           /* blend transparency with background instead of dropping alpha */
+	uint8_t background[3];
+};
+
+struct picture_options picture_defaults(void);
+
+/* Decode a JPEG, PNG, WebP or PNM of size bytes, told apart by content. 0 with picture filled, or
+ * -1 with ERROR_INPUT ("not a picture (JPEG, PNG, WebP or PNM)", "truncated JPEG", ...) or
+ * ERROR_SYSTEM (memory). *warning, if not NULL, is set to a text that stays valid until the
+ * thread's next call when the decoder complained but gave a whole picture, else to NULL. */
+int picture_decode(const uint8_t *bytes, size_t size, const struct picture_options *options,
+    struct picture *picture, const char **warning);
+
+/* Pillow's Image.resize(.., BICUBIC) bit for bit: a = -0.5, antialiased, two 8-bit passes. target
+ * is allocated. 0, or -1: memory, or a size of 0. */
+int picture_resize(
+    const struct picture *source, uint32_t width, uint32_t height, struct picture *target);
+
+/* (value / 255 - mean) / std to planes [3][height][width]. */
+void picture_normalise(
+    const struct picture *picture, const float mean[3], const float std[3], float *planes);
+
+void picture_clear(struct picture *picture);
+
+#endif

@@ -1,0 +1,52 @@
+/* llama.h - the language model: token ids and soft prompts to logits, with a cache of keys and
+ * values per sequence (spec 3.8; HF modeling_llama.py, half-split rotary).
+ */
+#ifndef ZV_MODEL_LLAMA_H
+#define ZV_MODEL_LLAMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct llama;
+struct model_file;
+
+/* Open llm.zv of the model. NULL with a recorded error. */
+struct llama *llama_open(const char *model);
+void llama_close(struct llama *llama);
+const struct model_file *llama_file(const struct llama *llama); /* tokenizer, config */
+
+size_t llama_width(const struct llama *llama);
+size_t llama_vocabulary(const struct llama *llama); /* rows of lm_head; may exceed the tokenizer */
+size_t llama_positions(const struct llama *llama);  /* longest sequence */
+
+/* Apply a LoRA adapter file (zv-import --adapter) on top of the weights: y += s * B(A x). Several
+ * may be stacked. 0, or -1 when it does not fit the model. */
+int llama_adapt(struct llama *llama, const char *path);
+
+/* Keys and values of one sequence. Grows as rows are added, up to llama_positions(). */
+struct llama_cache;
+struct llama_cache *llama_cache_new(struct llama *llama); /* NULL: memory */
+void llama_cache_release(struct llama_cache *cache);
+size_t llama_cache_length(const struct llama_cache *cache); /* rows so far */
+/* Forget rows from length on (a chat that goes back), keep those before. */
+void llama_cache_truncate(struct llama_cache *cache, size_t length);
+/* Make target hold what source holds (beams). 0, or -1: memory. */
+int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source);
+
+/* Rows of the embedding table: ids[count] -> rows [count][width]. ids must be in range. */
+void llama_embed(const struct llama *llama, const int32_t *ids, size_t count, float *rows);
+
+/* Run rows [count][width] (embeddings or projected image vectors) through the model behind what
+ * cache holds. logits: [count][vocabulary] of all rows if all, else [vocabulary] of the last row.
+ * 0, or -1: the sequence would be longer than llama_positions() (ERROR_INPUT), or memory. */
+int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *rows, size_t count,
+    bool all, float *logits);
+
+/* One more token for each of count sequences at once, weights read once for all of them: the
+ * caches are distinct. logits [count][vocabulary]. A sequence's numbers do not depend on the
+ * others. 0 or -1 as above. */
+int llama_decode(struct llama *llama, struct llama_cache *const *caches, const int32_t *ids,
+    size_t count, float *logits);
+
+#endif

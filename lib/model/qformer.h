@@ -1,0 +1,62 @@
+/* qformer.h - the Q-Former: patch features and text to query outputs, and the heads on them
+ * (spec 3.4, 3.5, 3.7; LAVIS Qformer.py, blip2_qformer.py; HF modeling_blip_2.py,
+ * modeling_instructblip.py).
+ */
+#ifndef ZV_MODEL_QFORMER_H
+#define ZV_MODEL_QFORMER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+
+struct qformer;
+struct model_file;
+
+/* Open qformer.zv of the model. NULL with a recorded error. */
+struct qformer *qformer_open(const char *model);
+void qformer_close(struct qformer *qformer);
+const struct model_file *qformer_file(const struct qformer *qformer); /* for vocabulary, config */
+
+size_t qformer_queries(const struct qformer *qformer);
+size_t qformer_width(const struct qformer *qformer);
+size_t qformer_encoder_width(const struct qformer *qformer);
+bool qformer_reads_text(const struct qformer *qformer);       /* text branch and tables present */
+size_t qformer_text_most(const struct qformer *qformer);      /* text positions; 0: no text */
+size_t qformer_llm_width(const struct qformer *qformer);      /* 0: no language_projection */
+size_t qformer_contrast_width(const struct qformer *qformer); /* 0: no contrastive heads */
+bool qformer_can_match(const struct qformer *qformer);        /* itm_head present */
+bool qformer_can_caption(const struct qformer *qformer);      /* LM head present (ITG) */
+
+/* Cross-attention keys and values of one picture, computed once for all texts. */
+struct qformer_image;
+/* features [tokens][encoder_width]. NULL: memory. */
+struct qformer_image *qformer_image_new(
+    struct qformer *qformer, const float *features, size_t tokens);
+void qformer_image_release(struct qformer_image *image);
+
+/* Query outputs [queries][width]. text: ids of an instruction that queries and text attend to
+ * jointly (all-to-all), or NULL with count 0 for queries alone. text_output [count][width] may be
+ * NULL. 0 or -1. */
+int qformer_forward(struct qformer *qformer, const struct qformer_image *image, const int32_t *text,
+    size_t count, float *query_output, float *text_output);
+
+/* Text alone (ITC): the text rows after the last layer [count][width]. 0 or -1. */
+int qformer_text(struct qformer *qformer, const int32_t *text, size_t count, float *output);
+
+/* Captioning by the Q-Former's own LM head (ITG): logits [vocabulary] of the token after
+ * text[0..count-1], text[0] = [DEC]; the UniLM mask of spec 3.4. 0 or -1. */
+int qformer_caption_logits(struct qformer *qformer, const struct qformer_image *image,
+    const int32_t *text, size_t count, float *logits);
+
+/* Heads. project: [queries][width] -> [queries][llm_width] soft prompt. contrast: query outputs ->
+ * [queries][contrast_width], each row L2-normalised. contrast_text: one [width] row ([CLS]) ->
+ * [contrast_width] normalised. match: joint query outputs -> two logits, averaged over the
+ * queries; index 1 = match. */
+void qformer_project(struct qformer *qformer, const float *query_output, float *soft_prompt);
+void qformer_contrast(struct qformer *qformer, const float *query_output, float *features);
+void qformer_contrast_text(struct qformer *qformer, const float *row, float *feature);
+void qformer_match(struct qformer *qformer, const float *query_output, float logits[2]);
+
+#endif
