@@ -16,7 +16,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-
 ifdef SANITIZE
 SANITIZER = -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 endif
-ALL_CFLAGS = -std=c11 $(WARNINGS) $(WERROR) -Ilib -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 \
+ALL_CFLAGS = -std=c11 $(WARNINGS) $(WERROR) -Ilib -Itests/support -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 \
 	-fno-math-errno -ffp-contract=off $(SANITIZER) $(CFLAGS)
 LIBRARIES = -lblis -ljpeg -lpng -lwebp -lzstd -ljansson -lutf8proc -lxxhash -lb2 -lpthread -lm
 
@@ -60,9 +60,9 @@ $(BUILD)/zv-%: cmd/zv-%.sh
 	@mkdir -p $(@D)
 	install -m 755 $< $@
 
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIBRARY)
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/obj/tests/support/tap.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) -Wl,--as-needed $(LIBRARIES)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/obj/tests/support/tap.o $(LIBRARY) -Wl,--as-needed $(LIBRARIES)
 
 $(BUILD)/tools/%: $(BUILD)/obj/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
