@@ -34,7 +34,7 @@ FUZZERS = $(patsubst tests/fuzz/%.c,%,$(filter-out tests/fuzz/driver.c,$(wildcar
 TOOLS = $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
 
 .DELETE_ON_ERROR: # a half-written object must not look up to date
-.PHONY: all programs tests-build check lint demo deps bench install uninstall clean help
+.PHONY: all programs tests-build check golden asan lint fuzz demo deps bench install uninstall clean help
 .SECONDARY:
 
 all: programs
@@ -74,6 +74,68 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/driver.o $(
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LIBRARIES)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+# What fails on purpose (tests/fault): preloaded into a program under test.
+SHIMS = $(patsubst tests/fault/%.c,$(BUILD)/fault/%.so,$(wildcard tests/fault/*.c))
+$(BUILD)/fault/%.so: tests/fault/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(WARNINGS) $(WERROR) $(CFLAGS) -shared -fPIC -o $@ $< -ldl
+
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+RUN_TESTS = ZV_BUILD="$(abspath $(BUILD))" ZV_SANITIZE="$(SANITIZE)" tests/run -j $(JOBS)
+
+check: tests-build $(SHIMS)
+	@$(RUN_TESTS) $(UNITS:%=$(BUILD)/unit/%) $(FUZZERS:%=$(BUILD)/fuzz/%) $(wildcard tests/cli/*.t \
+		tests/format/*.t tests/fault/*.t)
+
+golden: tests-build
+	@$(RUN_TESTS) $(wildcard tests/golden/*.t)
+
+asan:
+	@$(MAKE) --no-print-directory SANITIZE=address,undefined BUILD=build-asan CFLAGS="-O1 -g" check
+
+lint: programs
+	@$(RUN_TESTS) $(sort $(wildcard tests/lint/*.t))
+
+SECONDS ?= 60
+fuzz:
+	@tests/fuzz/run -s $(SECONDS)
+
+bench: programs
+	@ZV_BUILD="$(abspath $(BUILD))" sh tests/bench/run
+
+deps:
+	@.ci/deps build test
+
+demo:
+	@.ci/deps build
+	@$(MAKE) --no-print-directory programs $(BUILD)/tools/seed-model
+	@ZV_BUILD="$(abspath $(BUILD))" sh examples/demo.sh
+
+PAGES = $(wildcard man/*.[157])
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+install: programs
+	install -d $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7
+	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(SCRIPTS:%=$(BUILD)/%) $(BINDIR)
+	for page in $(PAGES); do install -m 644 $$page $(MANDIR)/man$${page##*.} || exit 1; done
+
+uninstall:
+	rm -f $(PROGRAMS:%=$(BINDIR)/%) $(SCRIPTS:%=$(BINDIR)/%)
+	for page in $(notdir $(PAGES)); do rm -f $(MANDIR)/man$${page##*.}/$$page; done
+
+help:
+	@echo 'make              build all programs into $(BUILD)/'
+	@echo 'make demo         install what is missing, build, run the pipeline on the example pictures'
+	@echo 'make deps         install the Debian packages that building and testing need'
+	@echo 'make check        all tests that need no network and nothing outside this tree'
+	@echo 'make golden       tests against the reference data in $$ZV_SHARED (default ../shared)'
+	@echo 'make lint         format, layers, sizes, manual pages, shell, both compilers'
+	@echo 'make asan         make check under the address and undefined-behaviour sanitizers'
+	@echo 'make fuzz         fuzz each parser for SECONDS=60 (needs clang)'
+	@echo 'make bench        measure speed'
+	@echo 'make install      to PREFIX=/usr/local (DESTDIR= in front); make uninstall removes it'
+	@echo 'make clean        remove build/ and build-*/'
 
 clean:
 	rm -rf build build-*

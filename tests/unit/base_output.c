@@ -1,0 +1,140 @@
+/* base_output.c - files appear whole or not at all; what exists and is no file is written in
+ * place. Runs in a scratch directory. */
+#define _GNU_SOURCE
+#include "base/error.h"
+#include "base/output.h"
+#include "tap.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Entries of the scratch directory. */
+static int entries(void)
+{
+	DIR *directory = opendir(".");
+	int count = 0;
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count - 2;
+}
+
+static void make_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+	if (!file)
+		abort();
+	fputs(text, file);
+	fclose(file);
+}
+
+static int holds(const char *path, const char *text)
+{
+	char buffer[100] = "";
+	FILE *file = fopen(path, "r");
+	if (!file)
+		return 0;
+	size_t size = fread(buffer, 1, sizeof buffer - 1, file);
+	fclose(file);
+	return size == strlen(text) && memcmp(buffer, text, size) == 0;
+}
+
+static void test_atomic(void)
+{
+	make_file("old", "before");
+	chmod("old", 0640);
+	struct output *output = output_open("old");
+	TAP_OK(output && output_write(output, "after", 5) == 0, "a file is written");
+	TAP_OK(holds("old", "before") && entries() == 2, "beside the old one");
+	TAP_OK(output_is_regular(output) && !output_is_terminal(output), "it is a file");
+	TAP_OK(output_patch(output, 1, "F", 1) == 0, "it can be patched");
+	TAP_OK(
+	    output_commit(output) == 0 && holds("old", "aFter") && entries() == 1, "and replaces it");
+	struct stat status;
+	TAP_OK(stat("old", &status) == 0 && (status.st_mode & 0777) == 0640, "with its permissions");
+	output = output_open("old");
+	if (output)
+		output_write(output, "lost", 4);
+	output_abandon(output);
+	TAP_OK(holds("old", "aFter") && entries() == 1, "abandoned: the old one stays");
+	output = output_open("new");
+	if (output)
+		output_write(output, "unfinished", 10);
+	TAP_OK(access("new", F_OK) != 0, "a new file is not there before it is whole");
+	output_clean_up();
+	TAP_OK(entries() == 1, "the clean-up on signals removes the temporary");
+	output_abandon(output);
+}
+
+static void test_special(void)
+{
+	TAP_OK(symlink("old", "link") == 0, "a symbolic link");
+	struct output *output = output_open("link");
+	TAP_OK(output && output_write(output, "through", 7) == 0 && output_commit(output) == 0 &&
+	           holds("old", "through"),
+	    "is followed");
+	struct stat status;
+	TAP_OK(lstat("link", &status) == 0 && S_ISLNK(status.st_mode), "and stays a link");
+	output = output_open("/dev/null");
+	TAP_OK(output && !output_is_regular(output) && output_write(output, "x", 1) == 0 &&
+	           output_commit(output) == 0 && stat("/dev/null", &status) == 0 &&
+	           S_ISCHR(status.st_mode),
+	    "/dev/null is written in place");
+	output = output_open("/dev/full");
+	TAP_OK(output && output_write(output, "x", 1) < 0 && error_kind() == ERROR_SYSTEM,
+	    "a full device is an error: %s", error_text());
+	output_abandon(output);
+	TAP_OK(output_open(".") == NULL, "a directory is refused: %s", error_text());
+	TAP_OK(output_open("none/new") == NULL, "so is a missing one: %s", error_text());
+	mkdir("sub", 0700);
+	output = output_open("sub/new");
+	TAP_OK(
+	    output && output_commit(output) == 0 && holds("sub/new", ""), "an empty file in another");
+	char name[300];
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	TAP_OK(output_open(name) == NULL, "a name that is too long is refused: %s", error_text());
+}
+
+static void test_large(void)
+{
+	enum { PIECE = 70001, PIECES = 40 };
+	static char piece[PIECE];
+	struct output *output = output_open("large");
+	int failed = !output;
+	for (int i = 0; !failed && i < PIECES; i++) {
+		memset(piece, 'a' + i % 26, sizeof piece);
+		failed |= output_write(output, piece, (size_t)(i % 5 == 0 ? PIECE : i)) < 0;
+	}
+	size_t wanted = 0;
+	for (int i = 0; i < PIECES; i++)
+		wanted += (size_t)(i % 5 == 0 ? PIECE : i);
+	TAP_OK(!failed && output_commit(output) == 0, "gathered and direct writes mixed");
+	struct stat status;
+	TAP_OK(stat("large", &status) == 0 && (size_t)status.st_size == wanted, "none is lost");
+	struct output *many[OUTPUT_MOST + 1];
+	char name[20];
+	int opened = 0;
+	for (int i = 0; i <= OUTPUT_MOST; i++) {
+		snprintf(name, sizeof name, "many%d", i);
+		many[i] = output_open(name);
+		opened += many[i] != NULL;
+	}
+	TAP_OK(opened == OUTPUT_MOST && !many[OUTPUT_MOST], "%d at once, one more is refused", opened);
+	for (int i = 0; i < OUTPUT_MOST; i++)
+		output_abandon(many[i]);
+}
+
+int main(void)
+{
+	test_atomic();
+	test_special();
+	test_large();
+	return tap_finish();
+}
