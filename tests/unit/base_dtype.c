@@ -42,7 +42,7 @@ static void test_f16(void)
 			continue;
 		}
 		wrong += special ? !isinf(value) : (double)value != half_value(half);
-		wrong += signbit(value) != (half >> 15);
+		wrong += !!signbit(value) != (half >> 15);
 		back += f16_from_f32(value) != half;
 	}
 	TAP_OK(wrong == 0, "all f16 have their defined value (%zu wrong)", wrong);

@@ -36,7 +36,7 @@ static int collect(char **operands, int count, bool default_stdin, char text[200
 
 static void test_operands(void)
 {
-	char text[200], *operands[] = { "a", "-", "c d" };
+	char text[200], a[] = "a", dash[] = "-", blank[] = "c d", *operands[] = { a, dash, blank };
 	TAP_OK(
 	    collect(operands, 3, true, text) == 0 && !strcmp(text, "a|-|c d|"), "operands: %s", text);
 	TAP_OK(collect(operands, 0, true, text) == 0 && !strcmp(text, "-|"), "none: standard input");
@@ -45,7 +45,7 @@ static void test_operands(void)
 
 static void test_lists(void)
 {
-	char text[200], *operands[] = { "a" };
+	char text[200], a[] = "a", *operands[] = { a };
 	common.files_from = "list";
 	make_list("x y\n\n'z'\r\nlast", 14);
 	TAP_OK(collect(operands, 1, true, text) == 0 && !strcmp(text, "a|x y|'z'\r|last|"),
