@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "base/program.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/message.h"
 #include "base/number.h"
 #include "base/output.h"
@@ -166,11 +167,12 @@ static void set_choice(const struct option_entry *entry, const char *value)
 
 static void add_to_list(struct option_list *list, const char *value)
 {
-	const char **texts = realloc(list->texts, ((size_t)list->count + 1) * sizeof *texts);
-	if (!texts) {
-		error_memory(sizeof *texts);
+	const char **texts = memory_allocate((size_t)list->count + 1, sizeof *texts);
+	if (!texts)
 		program_fail(NULL);
-	}
+	if (list->count > 0)
+		memcpy(texts, list->texts, (size_t)list->count * sizeof *texts);
+	memory_release(list->texts);
 	list->texts = texts;
 	list->texts[list->count++] = value;
 }
