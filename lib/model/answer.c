@@ -1,0 +1,74 @@
+/* answer.c - text of a growing answer, see answer.h. */
+#include "model/answer.h"
+
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/utf8.h"
+
+void answer_begin(struct answer *answer, const char *const *stops, size_t stop_count)
+{
+	*answer = (struct answer){ .stops = stops, .stop_count = stop_count };
+}
+
+void answer_clear(struct answer *answer)
+{
+	memory_release(answer->text);
+	answer_begin(answer, answer->stops, answer->stop_count);
+}
+
+size_t answer_find_stop(const struct answer *answer, const char *text, size_t size)
+{
+	for (size_t at = 0; at < size; at++) {
+		for (size_t i = 0; i < answer->stop_count; i++) {
+			size_t length = strlen(answer->stops[i]);
+			if (length <= size - at && memcmp(text + at, answer->stops[i], length) == 0)
+				return at;
+		}
+	}
+	return size;
+}
+
+int answer_add(struct answer *answer, const char *bytes, size_t size)
+{
+	size_t needed;
+	if (answer->stopped)
+		return 0;
+	if (!checked_add(answer->size, size, &needed) || !checked_add(needed, 1, &needed))
+		return error_memory(SIZE_MAX);
+	void *text = answer->text;
+	if (memory_grow(&text, &answer->capacity, needed, 1) != 0)
+		return -1;
+	answer->text = text;
+	memcpy(answer->text + answer->size, bytes, size);
+	size_t all = answer->size + size;
+	answer->size = answer_find_stop(answer, answer->text, all);
+	answer->stopped = answer->size < all;
+	answer->text[answer->size] = '\0';
+	return 0;
+}
+
+/* Is text[0..size-1] the beginning of a stop text? */
+static bool may_become_stop(const struct answer *answer, const char *text, size_t size)
+{
+	for (size_t i = 0; i < answer->stop_count; i++)
+		if (strncmp(answer->stops[i], text, size) == 0)
+			return true;
+	return false;
+}
+
+size_t answer_settled(const struct answer *answer)
+{
+	size_t settled = answer->size;
+	if (!answer->stopped) {
+		for (size_t at = 0; at < answer->size; at++) {
+			if (may_become_stop(answer, answer->text + at, answer->size - at)) {
+				settled = at;
+				break;
+			}
+		}
+	}
+	return settled == 0 ? 0 : utf8_valid_prefix(answer->text, settled);
+}
