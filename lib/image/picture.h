@@ -1,4 +1,5 @@
 /* picture.h - pictures: decode, upright, resize, normalise (spec 3.1).
+ * Decoding gives the pixels of Pillow's convert("RGB"), resizing those of Pillow's resize().
  */
 #ifndef ZV_IMAGE_PICTURE_H
 #define ZV_IMAGE_PICTURE_H
@@ -19,11 +20,17 @@ struct picture_options {
 	uint64_t memory_most; /* bytes a decoder may take besides the pixels; default 512 MiB */
 	bool orient;          /* turn upright by EXIF; default true */
 	bool strict;          /* a decoder's warning is an error */
+	bool partial;         /* a picture that ends early is a warning; what is missing is grey */
 	bool blend;           /* blend transparency with background instead of dropping alpha */
 	uint8_t background[3];
 };
 
 struct picture_options picture_defaults(void);
+
+enum { PICTURE_SIDE_MOST = 65535 }; /* pixels */
+
+/* Do the first bytes of a file look like one of the formats? Needs 16 bytes, or the whole. */
+bool picture_recognise(const uint8_t *bytes, size_t size);
 
 /* Decode a JPEG, PNG, WebP or PNM of size bytes, told apart by content. 0 with picture filled, or
  * -1 with ERROR_INPUT ("not a picture (JPEG, PNG, WebP or PNM)", "truncated JPEG", ...) or
@@ -32,8 +39,14 @@ struct picture_options picture_defaults(void);
 int picture_decode(const uint8_t *bytes, size_t size, const struct picture_options *options,
     struct picture *picture, const char **warning);
 
-/* Pillow's Image.resize(.., BICUBIC) bit for bit: a = -0.5, antialiased, two 8-bit passes. target
+enum picture_filter { PICTURE_BICUBIC, PICTURE_BILINEAR, PICTURE_LANCZOS, PICTURE_BOX };
+
+/* Pillow's Image.resize() bit for bit: antialiased, two 8-bit passes, bicubic with a = -0.5. target
  * is allocated. 0, or -1: memory, or a size of 0. */
+int picture_resample(const struct picture *source, uint32_t width, uint32_t height,
+    enum picture_filter filter, struct picture *target);
+
+/* The same with PICTURE_BICUBIC. */
 int picture_resize(
     const struct picture *source, uint32_t width, uint32_t height, struct picture *target);
 
