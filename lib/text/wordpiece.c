@@ -10,12 +10,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { WORD_MOST = 100 /* characters; longer words are unknown, as in transformers */ };
+enum { WORD_MOST = 200, WORD_DEFAULT = 100 /* characters: as the original, as transformers */ };
 
 struct wordpiece {
 	struct pieces pieces;
 	int32_t unknown, start, end; /* [UNK], [CLS], [SEP]; the last two may be -1 */
 	size_t vocabulary;           /* lines of vocab.txt */
+	size_t word_most;            /* characters; longer words are unknown */
 };
 
 static int read_vocabulary(struct wordpiece *wordpiece, const char *text, size_t size)
@@ -60,6 +61,7 @@ struct wordpiece *wordpiece_open(
 	struct wordpiece *wordpiece = memory_allocate_zero(1, sizeof *wordpiece);
 	if (!wordpiece)
 		return NULL;
+	wordpiece->word_most = WORD_DEFAULT;
 	if (read_vocabulary(wordpiece, vocabulary, size))
 		goto failed;
 	if (added && added_read(added, added_size, take_added, wordpiece)) {
@@ -85,6 +87,11 @@ void wordpiece_close(struct wordpiece *wordpiece)
 		return;
 	pieces_clear(&wordpiece->pieces);
 	memory_release(wordpiece);
+}
+
+void wordpiece_limit_words(struct wordpiece *wordpiece, size_t characters)
+{
+	wordpiece->word_most = characters < WORD_MOST ? characters : WORD_MOST;
 }
 
 /* The text as characters: controls dropped, blanks made one kind, blanks round ideographs, lower
@@ -160,7 +167,7 @@ static int32_t longest_piece(
 static int word_finish(const struct wordpiece *wordpiece, struct word *word, struct ids *ids)
 {
 	size_t before = ids->count;
-	bool unknown = word->too_long;
+	bool unknown = word->too_long || word->characters > wordpiece->word_most;
 	for (size_t begin = 0, end; begin < word->characters && !unknown; begin = end) {
 		int32_t id = longest_piece(wordpiece, word, begin, &end);
 		unknown = id < 0;

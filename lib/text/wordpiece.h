@@ -15,6 +15,10 @@ struct wordpiece *wordpiece_open(
     const char *vocabulary, size_t size, const char *added, size_t added_size);
 void wordpiece_close(struct wordpiece *wordpiece);
 
+/* Words of more characters become [UNK]: 100 as in transformers (the default); the original allows
+ * 200, which is also the most. */
+void wordpiece_limit_words(struct wordpiece *wordpiece, size_t characters);
+
 /* Append the ids of text without [CLS] and [SEP]. 0, or -1 with ERROR_INPUT (bad UTF-8). */
 int wordpiece_encode(
     const struct wordpiece *wordpiece, const char *text, size_t size, struct ids *ids);
