@@ -31,22 +31,45 @@ size_t answer_find_stop(const struct answer *answer, const char *text, size_t si
 	return size;
 }
 
-int answer_add(struct answer *answer, const char *bytes, size_t size)
+/* Room for size more bytes and a zero byte. */
+static int make_room(struct answer *answer, size_t size)
 {
 	size_t needed;
-	if (answer->stopped)
-		return 0;
 	if (!checked_add(answer->size, size, &needed) || !checked_add(needed, 1, &needed))
 		return error_memory(SIZE_MAX);
 	void *text = answer->text;
-	if (memory_grow(&text, &answer->capacity, needed, 1) != 0)
-		return -1;
+	int status = memory_grow(&text, &answer->capacity, needed, 1);
 	answer->text = text;
-	memcpy(answer->text + answer->size, bytes, size);
+	return status;
+}
+
+/* size bytes have arrived behind the text. */
+static void take(struct answer *answer, size_t size)
+{
 	size_t all = answer->size + size;
 	answer->size = answer_find_stop(answer, answer->text, all);
 	answer->stopped = answer->size < all;
 	answer->text[answer->size] = '\0';
+}
+
+int answer_add(struct answer *answer, const char *bytes, size_t size)
+{
+	if (answer->stopped)
+		return 0;
+	if (make_room(answer, size) != 0)
+		return -1;
+	memcpy(answer->text + answer->size, bytes, size);
+	take(answer, size);
+	return 0;
+}
+
+int answer_add_token(struct answer *answer, const struct bpe *bpe, int32_t id)
+{
+	if (answer->stopped)
+		return 0;
+	if (make_room(answer, bpe_piece_most(bpe) + 8) != 0)
+		return -1;
+	take(answer, bpe_stream_next(bpe, &answer->stream, id, answer->text + answer->size));
 	return 0;
 }
 

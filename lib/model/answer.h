@@ -7,12 +7,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "text/bpe.h"
+
 struct answer {
 	const char *const *stops; /* stop_count texts, none of them empty */
 	size_t stop_count;
 	char *text; /* size bytes and a zero byte; the answer's */
 	size_t size, capacity;
-	bool stopped; /* a stop text was found and cut off, with all behind it */
+	bool stopped;             /* a stop text was found and cut off, with all behind it */
+	struct bpe_stream stream; /* where answer_add_token() is */
 };
 
 /* An empty answer that ends at the first of these texts. stops must outlive it. */
@@ -20,6 +23,9 @@ void answer_begin(struct answer *answer, const char *const *stops, size_t stop_c
 
 /* Append bytes; after a stop text they are dropped. 0, or -1: memory. */
 int answer_add(struct answer *answer, const char *bytes, size_t size);
+
+/* Append the text of the next token; -1: there are no more. 0, or -1: memory. */
+int answer_add_token(struct answer *answer, const struct bpe *bpe, int32_t id);
 
 /* How many bytes of the text no later byte can take away: all but what may be the beginning of a
  * stop text, and never part of a UTF-8 character. */

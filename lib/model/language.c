@@ -1,0 +1,109 @@
+/* language.c - LLM, tokenizer and template of a model, see language.h. */
+#include "model/language.h"
+
+#include <limits.h>
+
+#include "base/checked.h"
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "model/llama.h"
+#include "stream/maker.h"
+#include "stream/model_file.h"
+
+static int open_tokenizer(struct language *language)
+{
+	struct weight model, added = { 0 };
+	if (!model_file_find(language->file, "tokenizer.model", &model))
+		return error_system("%s: holds no tokenizer.model; import the model again with it",
+		    model_file_path(language->file));
+	model_file_find(language->file, "added_tokens", &added);
+	language->bpe = bpe_open(model.data, model.bytes, added.data, added.bytes);
+	if (language->bpe == NULL) {
+		error_context("%s: tokenizer.model", model_file_path(language->file));
+		return error_as(ERROR_SYSTEM);
+	}
+	return 0;
+}
+
+static int open_template(struct language *language, const char *model, const char *name)
+{
+	char directory[PATH_MAX], own[PATH_MAX];
+	if (model_find(model, directory, sizeof directory) != 0)
+		return -1;
+	if (name == NULL)
+		name = model_file_text(language->file, "template", own, sizeof own) ? own : "plain";
+	language->template = template_open(name, directory);
+	return language->template == NULL ? error_as(ERROR_SYSTEM) : 0;
+}
+
+int language_open(struct language *language, const char *model, const char *template, bool raw)
+{
+	*language = (struct language){ 0 };
+	language->llama = llama_open(model);
+	if (language->llama == NULL)
+		return -1;
+	language->file = llama_file(language->llama);
+	language->fingerprint = model_file_fingerprint(language->file);
+	char legacy[8] = "";
+	model_file_text(language->file, "legacy", legacy, sizeof legacy);
+	if (open_tokenizer(language) != 0 || (!raw && open_template(language, model, template) != 0)) {
+		language_close(language);
+		return -1;
+	}
+	language->rules = (struct prompt_rules){
+		.bpe = language->bpe,
+		.template = language->template,
+		.modern = legacy[0] == '0',
+	};
+	return 0;
+}
+
+void language_close(struct language *language)
+{
+	template_close(language->template);
+	if (language->bpe != NULL)
+		bpe_close(language->bpe);
+	if (language->llama != NULL)
+		llama_close(language->llama);
+	*language = (struct language){ 0 };
+}
+
+/* A record that names the LLM it was made for must name this one. */
+static int check_maker(const struct language *language, const struct record *record)
+{
+	char llm[DIGEST_TEXT_SIZE];
+	if (!record_meta(record, "llm", llm, sizeof llm))
+		return 0;
+	return maker_expect(record, "llm", &language->fingerprint);
+}
+
+float *language_soft_prompt(
+    const struct language *language, const struct record *record, const void *payload, size_t *rows)
+{
+	size_t width = llama_width(language->llama), count, total;
+	char shape[256];
+	if (!dtype_is_float(record->dtype) || record->dimensions != 2 || record->shape[1] != width) {
+		error_input("the soft prompt is %s %s, but this model reads rows of %zu: "
+		            "zv-qformer and zv-generate need the same model",
+		    dtype_name(record->dtype), record_shape_text(record, shape), width);
+		return NULL;
+	}
+	if (record->shape[0] == 0 || record->shape[0] > llama_positions(language->llama)) {
+		error_input("the soft prompt has %llu rows, the model has %zu positions",
+		    (unsigned long long)record->shape[0], llama_positions(language->llama));
+		return NULL;
+	}
+	if (check_maker(language, record) != 0)
+		return NULL;
+	if (!checked_size(record->shape[0], &count) || !checked_multiply(count, width, &total)) {
+		error_memory(SIZE_MAX);
+		return NULL;
+	}
+	float *values = memory_allocate(total, sizeof *values);
+	if (values == NULL)
+		return NULL;
+	dtype_to_f32(record->dtype, payload, values, total);
+	*rows = count;
+	return values;
+}

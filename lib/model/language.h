@@ -1,0 +1,34 @@
+/* language.h - all that a model directory says about language: the LLM, its tokenizer, the prompt
+ * template meant for it. */
+#ifndef ZV_MODEL_LANGUAGE_H
+#define ZV_MODEL_LANGUAGE_H
+
+#include <stdbool.h>
+
+#include "base/hash.h"
+#include "model/prompt.h"
+
+struct llama;
+struct model_file;
+struct record;
+
+struct language {
+	struct llama *llama;
+	const struct model_file *file; /* llm.zv */
+	struct digest fingerprint;     /* of it */
+	struct bpe *bpe;
+	struct template *template; /* NULL: raw */
+	struct prompt_rules rules; /* bpe, template, modern as the model says; the rest is free */
+};
+
+/* Open llm.zv of the model with its tokenizer. template: a name or file, NULL: the model's own
+ * ("plain" if it names none); raw: no template. 0, or -1 with a recorded error. */
+int language_open(struct language *language, const char *model, const char *template, bool raw);
+void language_close(struct language *language);
+
+/* The soft prompt in a record to new rows [*rows][width] in f32. Refuses (ERROR_INPUT) other
+ * shapes, and a record that says it was made for another LLM. NULL with a recorded error. */
+float *language_soft_prompt(const struct language *language, const struct record *record,
+    const void *payload, size_t *rows);
+
+#endif
