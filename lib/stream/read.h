@@ -23,16 +23,21 @@ struct stream_totals {
 };
 
 /* path NULL or "-": standard input (refused with ERROR_SYSTEM and advice if it is a terminal).
- * NULL with a recorded error. Records larger than common.max_record are refused. */
+ * NULL with a recorded error. Payloads larger than common.max_record are refused when asked for. */
 struct reader *reader_open(const char *path);
 
 /* Read from memory: for tests, fuzzing and embedded use. bytes must outlive the reader. */
 struct reader *reader_open_memory(const void *bytes, size_t size);
 
 /* Go on after damage: reader_next() looks for the next whole record instead of failing, and the
- * end record may be missing. What was passed over is counted. */
+ * end record may be missing. Records are verified before they are shown. What was passed over is
+ * counted. From a pipe less may be found than from a file, which can be searched backwards. */
 void reader_salvage(struct reader *reader);
 uint64_t reader_lost_bytes(const struct reader *reader);
+bool reader_is_whole(const struct reader *reader); /* nothing was amiss, end record included */
+
+/* For listings: go past the payloads of bare records in files without reading them. */
+void reader_trust(struct reader *reader);
 
 /* The next 'T' or 'F' record: 1 with its checked header (meta is valid until the next call), 0 at
  * a proper end, -1 with ERROR_INPUT that names byte and last good key ("truncated stream (no end
@@ -44,6 +49,9 @@ int reader_next(struct reader *reader, struct record *record);
  * until the next reader_next(). NULL with a recorded error (ERROR_INPUT, or memory). Asking twice
  * gives the same pointer. */
 const void *reader_payload(struct reader *reader);
+
+/* Verify the payload without keeping it, so that reader_place() is complete. 0 or -1. */
+int reader_skip(struct reader *reader);
 
 /* Like reader_payload, but the buffer becomes the caller's (memory_release). */
 void *reader_take_payload(struct reader *reader);

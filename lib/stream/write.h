@@ -42,8 +42,9 @@ int writer_continue(struct writer *writer, const char *path);
 
 struct stream_totals writer_totals(const struct writer *writer);
 
-/* Fingerprint so far: BLAKE2b-128 over the headers of the 'T' records in order. */
-struct digest writer_fingerprint(const struct writer *writer);
+/* BLAKE2b-128 over the headers of the 'T' records in order; ask after the last of them (tensors
+ * written later no longer change it). */
+struct digest writer_fingerprint(struct writer *writer);
 
 /* Write the 'E' record and make the file visible. 0, or -1 with ERROR_SYSTEM. Releases writer. */
 int writer_finish(struct writer *writer);

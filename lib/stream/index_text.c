@@ -1,0 +1,131 @@
+/* index_text.c - parsing and searching the text of an index (see index_text.h). */
+#include "stream/index_text.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* A field of text: what is before the next delimiter, which is passed. */
+struct field {
+	const char *text;
+	size_t size;
+};
+
+/* Cut the next field off rest; false if there is none left. */
+static bool take_field(struct field *rest, char delimiter, struct field *field)
+{
+	if (!rest->text)
+		return false;
+	const char *end = memchr(rest->text, delimiter, rest->size);
+	*field = (struct field){ rest->text, end ? (size_t)(end - rest->text) : rest->size };
+	rest->size -= field->size + (end ? 1 : 0);
+	rest->text = end ? end + 1 : NULL;
+	return true;
+}
+
+/* A whole number in base 10 or 16 without signs, spaces or needless zeros. */
+static bool take_number(struct field *rest, char delimiter, unsigned base, uint64_t *number)
+{
+	struct field field;
+	if (!take_field(rest, delimiter, &field) || field.size == 0)
+		return false;
+	*number = 0;
+	for (size_t i = 0; i < field.size; i++) {
+		char byte = field.text[i];
+		unsigned digit = byte >= '0' && byte <= '9'                 ? (unsigned)(byte - '0')
+		                 : base == 16 && byte >= 'a' && byte <= 'f' ? (unsigned)(byte - 'a') + 10
+		                                                            : base;
+		if (digit >= base || __builtin_mul_overflow(*number, base, number) ||
+		    __builtin_add_overflow(*number, digit, number))
+			return false;
+	}
+	return true;
+}
+
+/* The line at text[at], without its end; -1 if it has none. */
+static int cut_line(const char *text, size_t size, size_t at, struct field *line, size_t *next)
+{
+	size_t left = size - at, most = left < INDEX_LINE_MOST ? left : INDEX_LINE_MOST;
+	const char *end = memchr(text + at, '\n', most);
+	if (!end)
+		return error_input("index is damaged: line at byte %zu has no end", at);
+	*line = (struct field){ text + at, (size_t)(end - (text + at)) };
+	*next = at + line->size + 1;
+	return 0;
+}
+
+int index_text_head(const char *text, size_t size, struct index_head *head)
+{
+	static const char magic[] = "#zvi 1 ";
+	struct field line = { NULL, 0 };
+	if (size < sizeof magic - 1 || memcmp(text, magic, sizeof magic - 1) != 0)
+		return error_input("index does not begin with \"#zvi 1\"");
+	if (cut_line(text, size, 0, &line, &head->size) < 0)
+		return -1;
+	line.text += sizeof magic - 1;
+	line.size -= sizeof magic - 1;
+	if (!take_number(&line, ' ', 10, &head->file_size) ||
+	    !take_number(&line, ' ', 10, &head->records) ||
+	    !take_number(&line, ' ', 16, &head->chain) || line.text)
+		return error_input("index is damaged: bad first line");
+	return 0;
+}
+
+int index_text_line(const char *text, size_t size, size_t at, struct index_line *line, size_t *next)
+{
+	struct field rest, key, name, dtype, shape;
+	if (at >= size)
+		return error_input("index is damaged: it ends early");
+	if (cut_line(text, size, at, &rest, next) < 0)
+		return -1;
+	if (!take_field(&rest, '\t', &key) || key.size == 0 || !take_field(&rest, '\t', &name) ||
+	    !take_number(&rest, '\t', 10, &line->offset) ||
+	    !take_number(&rest, '\t', 10, &line->length) ||
+	    !take_number(&rest, '\t', 10, &line->skip) || !take_field(&rest, '\t', &dtype) ||
+	    dtype.size != 1 || !take_field(&rest, '\t', &shape) || rest.text)
+		return error_input("index is damaged: bad entry at byte %zu", at);
+	line->key = key.text;
+	line->key_size = key.size;
+	line->name = name.text;
+	line->name_size = name.size;
+	return 0;
+}
+
+/* The beginning of the line that holds byte at, not before first. */
+static size_t line_start(const char *text, size_t first, size_t at)
+{
+	while (at > first && text[at - 1] != '\n')
+		at--;
+	return at;
+}
+
+/* The beginning of the line after the one that begins at. */
+static size_t line_after(const char *text, size_t size, size_t at)
+{
+	const char *end = memchr(text + at, '\n', size - at);
+	return end ? (size_t)(end - text) + 1 : size;
+}
+
+/* Does the line at begin with a key less than key? Lines are sorted with the TAB behind the key,
+ * which is less than any byte of a key. */
+static bool is_before(const char *text, size_t size, size_t at, const char *key, size_t key_size)
+{
+	size_t left = size - at, common = left < key_size ? left : key_size;
+	int order = memcmp(text + at, key, common);
+	if (order != 0)
+		return order < 0;
+	return left <= key_size || (unsigned char)text[at + key_size] < '\t';
+}
+
+size_t index_text_find(const char *text, size_t size, size_t first, const char *key)
+{
+	size_t low = first, high = size, key_size = strlen(key);
+	while (low < high) {
+		size_t middle = line_start(text, low, low + (high - low) / 2);
+		if (is_before(text, size, middle, key, key_size))
+			low = line_after(text, size, middle);
+		else
+			high = middle;
+	}
+	return low;
+}
