@@ -1,0 +1,100 @@
+/* llama_cache.c - keys and values of one sequence (see llama.h). */
+#include "model/llama_cache.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "model/llama.h"
+#include "model/llama_layers.h"
+
+#include <string.h>
+
+enum { ROWS_LEAST = 64 };
+
+struct llama_cache *llama_cache_new(struct llama *llama)
+{
+	struct llama_cache *cache = memory_allocate_zero(1, sizeof *cache);
+	if (!cache)
+		return NULL;
+	cache->layers = llama->layers;
+	cache->width = llama->kv_heads * llama->head_width;
+	cache->most = llama->positions;
+	cache->k = memory_allocate_zero(cache->layers, sizeof *cache->k);
+	cache->v = memory_allocate_zero(cache->layers, sizeof *cache->v);
+	if (cache->k && cache->v)
+		return cache;
+	llama_cache_release(cache);
+	return NULL;
+}
+
+void llama_cache_release(struct llama_cache *cache)
+{
+	if (!cache)
+		return;
+	for (size_t n = 0; n < cache->layers; n++) {
+		if (cache->k)
+			memory_release(cache->k[n]);
+		if (cache->v)
+			memory_release(cache->v[n]);
+	}
+	memory_release(cache->k);
+	memory_release(cache->v);
+	memory_release(cache);
+}
+
+size_t llama_cache_length(const struct llama_cache *cache)
+{
+	return cache->length;
+}
+
+void llama_cache_truncate(struct llama_cache *cache, size_t length)
+{
+	if (length < cache->length)
+		cache->length = length;
+}
+
+/* Move one layer's rows to a larger block. */
+static int enlarge(const struct llama_cache *cache, float **rows, size_t room)
+{
+	float *larger = memory_allocate(room, cache->width * sizeof **rows);
+	if (!larger)
+		return -1;
+	if (*rows)
+		memcpy(larger, *rows, cache->length * cache->width * sizeof **rows);
+	memory_release(*rows);
+	*rows = larger;
+	return 0;
+}
+
+int llama_cache_extend(struct llama_cache *cache, size_t rows)
+{
+	if (rows > cache->most - cache->length)
+		return error_input("the sequence would be %zu tokens long, the model takes up to %zu",
+		    cache->length + rows, cache->most);
+	size_t needed = cache->length + rows, room = cache->room + cache->room / 2;
+	if (needed <= cache->room)
+		return 0;
+	if (room < needed)
+		room = needed;
+	if (room < ROWS_LEAST)
+		room = ROWS_LEAST;
+	if (room > cache->most)
+		room = cache->most;
+	for (size_t n = 0; n < cache->layers; n++)
+		if (enlarge(cache, &cache->k[n], room) < 0 || enlarge(cache, &cache->v[n], room) < 0)
+			return -1; /* those that are larger than room says stay usable */
+	cache->room = room;
+	return 0;
+}
+
+int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source)
+{
+	target->length = 0;
+	if (llama_cache_extend(target, source->length) < 0)
+		return -1;
+	size_t bytes = source->length * source->width * sizeof(float);
+	for (size_t n = 0; bytes > 0 && n < source->layers; n++) {
+		memcpy(target->k[n], source->k[n], bytes);
+		memcpy(target->v[n], source->v[n], bytes);
+	}
+	target->length = source->length;
+	return 0;
+}

@@ -1,0 +1,173 @@
+/* lora.c - adapters on the language model (see llama.h, llama_layers.h; spec 5). */
+#include "model/llama.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "model/llama_layers.h"
+#include "model/parameters.h"
+#include "num/kernels.h"
+#include "stream/model_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void lora_release(struct projection *projection)
+{
+	while (projection->lora) {
+		struct lora *next = projection->lora->next;
+		memory_release(projection->lora);
+		projection->lora = next;
+	}
+}
+
+static int make_room(struct llama *llama, size_t rows)
+{
+	size_t wanted = rows * llama->rank_most;
+	if (wanted <= llama->low_room)
+		return 0;
+	memory_release(llama->low);
+	llama->low_room = 0;
+	llama->low = memory_allocate(wanted, sizeof *llama->low);
+	if (!llama->low)
+		return -1;
+	llama->low_room = wanted;
+	return 0;
+}
+
+static int run(const struct linear *linear, const float *x, size_t rows, bool several, float *y,
+    enum linear_then then)
+{
+	if (!several)
+		return linear_forward(linear, x, 1, rows, y, then);
+	linear_decode(linear, x, rows, y, then);
+	return 0;
+}
+
+int lora_forward(struct llama *llama, const struct projection *projection, const float *x,
+    size_t rows, bool several, float *y, enum linear_then then)
+{
+	if (run(&projection->linear, x, rows, several, y, then) < 0)
+		return -1;
+	for (const struct lora *lora = projection->lora; lora; lora = lora->next) {
+		size_t count = rows * lora->a.out;
+		if (make_room(llama, rows) < 0 ||
+		    run(&lora->a, x, rows, several, llama->low, LINEAR_STORE) < 0)
+			return -1;
+		for (size_t i = 0; i < count; i++)
+			llama->low[i] *= lora->scale;
+		if (run(&lora->b, llama->low, rows, several, y, LINEAR_ADD) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Does key, of size bytes, end in suffix? Then *length is what stands before it. */
+static bool ends_in(const char *key, size_t size, const char *suffix, size_t *length)
+{
+	size_t tail = strlen(suffix);
+	if (size <= tail || memcmp(key + size - tail, suffix, tail) != 0)
+		return false;
+	*length = size - tail;
+	return true;
+}
+
+/* Put the pair NAME.lora_A, NAME.lora_B on its layer, behind those that are there. */
+static int add_pair(
+    struct llama *llama, const struct model_file *file, const char *name, const struct weight *a)
+{
+	struct projection *projection = llama_projection(llama, name, strlen(name));
+	if (!projection)
+		return error_system("%s: the model has no such linear layer", name);
+	char key[PARAMETERS_NAME];
+	const struct linear *linear = &projection->linear;
+	const float *scale;
+	struct weight b;
+	uint64_t rank = a->dimensions == 2 ? a->shape[0] : 0;
+	if (rank == 0 || rank > PARAMETERS_WIDTH_MOST || a->shape[1] != linear->in)
+		return error_system("%s.lora_A: does not fit a layer of %zu inputs", name, linear->in);
+	snprintf(key, sizeof key, "%s.scale", name);
+	if (parameters_values(file, key, 0, 1, &scale) < 0)
+		return -1;
+	snprintf(key, sizeof key, "%s.lora_B", name);
+	uint64_t shape[2] = { linear->out, rank };
+	if (model_file_need(file, key, 2, shape, &b) < 0)
+		return -1;
+	struct lora *lora = memory_allocate(1, sizeof *lora), **end = &projection->lora;
+	if (!lora)
+		return -1;
+	lora->next = NULL;
+	lora->a = (struct linear){ a->data, a->dtype, (size_t)rank, linear->in, NULL };
+	lora->b = (struct linear){ b.data, b.dtype, linear->out, (size_t)rank, NULL };
+	lora->scale = *scale;
+	while (*end)
+		end = &(*end)->next;
+	*end = lora;
+	if (rank > llama->rank_most)
+		llama->rank_most = (size_t)rank;
+	return 0;
+}
+
+/* A whole tensor in place of the model's (PEFT's modules_to_save). */
+static int replace(struct llama *llama, const struct model_file *file, const char *key)
+{
+	size_t length;
+	if (!ends_in(key, strlen(key), ".weight", &length))
+		return error_system("tensor %s: unknown to the language model", key);
+	struct projection *projection = llama_projection(llama, key, length);
+	struct norm *norm = llama_norm(llama, key, length);
+	bool table =
+	    length == strlen("model.embed_tokens") && memcmp(key, "model.embed_tokens", length) == 0;
+	if (norm)
+		return parameters_values(file, key, 0, norm->n, &norm->weight);
+	if (!projection && !table)
+		return error_system("tensor %s: unknown to the language model", key);
+	struct linear *linear = table ? &llama->embedding : &projection->linear;
+	uint64_t shape[2] = { linear->out, linear->in };
+	struct weight weight;
+	if (model_file_need(file, key, 2, shape, &weight) < 0)
+		return -1;
+	linear->weight = weight.data;
+	linear->dtype = weight.dtype;
+	return 0;
+}
+
+static int apply(struct llama *llama, const struct model_file *file)
+{
+	const char *key;
+	size_t size, length;
+	struct weight weight;
+	for (size_t i = 0; model_file_at(file, i, &key, &size, &weight); i++) {
+		char name[PARAMETERS_NAME];
+		if (weight.dtype == 'B')
+			continue;
+		if (size >= sizeof name)
+			return error_system("tensor %zu: its name is too long", i);
+		memcpy(name, key, size);
+		name[size] = '\0';
+		/* The projection into the model belongs to the Q-Former. */
+		if (ends_in(key, size, ".lora_B", &length) || ends_in(key, size, ".scale", &length) ||
+		    strncmp(name, "language_projection.", 20) == 0)
+			continue;
+		if (ends_in(key, size, ".lora_A", &length)) {
+			name[length] = '\0';
+			if (add_pair(llama, file, name, &weight) < 0)
+				return -1;
+		} else if (replace(llama, file, name) < 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int llama_adapt(struct llama *llama, const char *path)
+{
+	if (memory_grow((void **)&llama->adapters, &llama->adapter_room, llama->adapter_count + 1,
+	        sizeof *llama->adapters) < 0)
+		return -1;
+	struct model_file *file = model_file_open_path(path);
+	if (!file)
+		return -1;
+	llama->adapters[llama->adapter_count++] = file;
+	if (apply(llama, file) < 0)
+		return error_context("%s", path);
+	return 0;
+}

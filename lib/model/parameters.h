@@ -1,0 +1,40 @@
+/* parameters.h - the parameters of a stage taken from its model file: hyper-parameters in their
+ * range, tensors with the shape that these imply. Names end up in messages, so a file that does
+ * not fit says which tensor and what was wanted.
+ */
+#ifndef ZV_MODEL_PARAMETERS_H
+#define ZV_MODEL_PARAMETERS_H
+
+#include <stddef.h>
+
+#include "num/linear.h"
+#include "num/norm.h"
+
+struct model_file;
+
+enum {
+	PARAMETERS_WIDTH_MOST = 1 << 17,  /* of any layer */
+	PARAMETERS_LAYERS_MOST = 1 << 10, /* blocks */
+	PARAMETERS_ROWS_MOST = 1 << 24,   /* of an embedding table */
+	PARAMETERS_NAME = 160,            /* bytes of a tensor's name */
+};
+
+/* A hyper-parameter in [1, most]. 0, or -1 with ERROR_SYSTEM. */
+int parameters_size(const struct model_file *file, const char *word, size_t most, size_t *size);
+
+/* A hyper-parameter that is positive and finite. 0, or -1 with ERROR_SYSTEM. */
+int parameters_real(const struct model_file *file, const char *word, float *value);
+
+/* "PREFIX.weight" [out][in], and "PREFIX.bias" [out] if biased. 0, or -1 with ERROR_SYSTEM. */
+int parameters_linear(const struct model_file *file, const char *prefix, size_t out, size_t in,
+    int biased, struct linear *linear);
+
+/* "PREFIX.weight" [n], and "PREFIX.bias" [n] if biased. */
+int parameters_norm(const struct model_file *file, const char *prefix, size_t n, float eps,
+    int biased, struct norm *norm);
+
+/* A tensor of rows x columns f32 values; rows 0: of one dimension. */
+int parameters_values(const struct model_file *file, const char *key, size_t rows, size_t columns,
+    const float **values);
+
+#endif

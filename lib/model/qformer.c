@@ -1,0 +1,297 @@
+/* qformer.c - what the Q-Former offers: its uses and its heads (see qformer.h; spec 3.4, 3.5, 3.7).
+ * The layers are in qformer_layers.c.
+ */
+#include "model/qformer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "model/parameters.h"
+#include "model/qformer_layers.h"
+#include "num/kernels.h"
+#include "num/product.h"
+#include "stream/model_file.h"
+
+#include <string.h>
+
+static bool has(const struct qformer *qformer, const char *word)
+{
+	char text[32];
+	return model_file_text(qformer->file, word, text, sizeof text);
+}
+
+static bool has_tensor(const struct qformer *qformer, const char *key)
+{
+	struct weight weight;
+	return model_file_find(qformer->file, key, &weight);
+}
+
+static int read_sizes(struct qformer *qformer)
+{
+	const struct model_file *file = qformer->file;
+	if (parameters_size(file, "width", PARAMETERS_WIDTH_MOST, &qformer->width) < 0 ||
+	    parameters_size(file, "layers", PARAMETERS_LAYERS_MOST, &qformer->layers) < 0 ||
+	    parameters_size(file, "heads", PARAMETERS_WIDTH_MOST, &qformer->heads) < 0 ||
+	    parameters_size(file, "mlp_width", PARAMETERS_WIDTH_MOST, &qformer->mlp_width) < 0 ||
+	    parameters_size(
+	        file, "cross_frequency", PARAMETERS_LAYERS_MOST, &qformer->cross_frequency) < 0 ||
+	    parameters_size(file, "encoder_width", PARAMETERS_WIDTH_MOST, &qformer->encoder_width) <
+	        0 ||
+	    parameters_size(file, "queries", PARAMETERS_WIDTH_MOST, &qformer->queries) < 0 ||
+	    parameters_real(file, "norm_eps", &qformer->eps) < 0)
+		return -1;
+	if (qformer->width % qformer->heads != 0)
+		return error_system(
+		    "width %zu is not a multiple of %zu heads", qformer->width, qformer->heads);
+	if (has(qformer, "text") &&
+	    (parameters_size(file, "vocabulary", PARAMETERS_ROWS_MOST, &qformer->vocabulary) < 0 ||
+	        parameters_size(file, "positions", PARAMETERS_WIDTH_MOST, &qformer->positions) < 0))
+		return -1;
+	if (has(qformer, "llm_width") &&
+	    parameters_size(file, "llm_width", PARAMETERS_WIDTH_MOST, &qformer->llm_width) < 0)
+		return -1;
+	if (has(qformer, "contrast_width") && parameters_size(file, "contrast_width",
+	                                          PARAMETERS_WIDTH_MOST, &qformer->contrast_width) < 0)
+		return -1;
+	return 0;
+}
+
+static int read_caption_head(struct qformer *qformer)
+{
+	const struct model_file *file = qformer->file;
+	size_t width = qformer->width;
+	if (parameters_linear(file, "cls.predictions.transform.dense", width, width, true,
+	        &qformer->caption_dense) < 0 ||
+	    parameters_norm(file, "cls.predictions.transform.LayerNorm", width, qformer->eps, true,
+	        &qformer->caption_norm) < 0)
+		return -1;
+	/* The decoder is tied to the word table; the bias is its own. */
+	return parameters_values(
+	    file, "cls.predictions.bias", 0, qformer->vocabulary, &qformer->word_embeddings.bias);
+}
+
+static int read_text(struct qformer *qformer)
+{
+	const struct model_file *file = qformer->file;
+	if (parameters_linear(file, "embeddings.word_embeddings", qformer->vocabulary, qformer->width,
+	        false, &qformer->word_embeddings) < 0 ||
+	    parameters_values(file, "embeddings.position_embeddings.weight", qformer->positions,
+	        qformer->width, &qformer->position_embeddings) < 0)
+		return -1;
+	qformer->can_caption = has_tensor(qformer, "cls.predictions.bias");
+	return qformer->can_caption ? read_caption_head(qformer) : 0;
+}
+
+static int read_heads(struct qformer *qformer)
+{
+	const struct model_file *file = qformer->file;
+	size_t width = qformer->width;
+	if (qformer->llm_width > 0 && parameters_linear(file, "language_projection", qformer->llm_width,
+	                                  width, true, &qformer->llm_projection) < 0)
+		return -1;
+	if (qformer->contrast_width > 0 &&
+	    (parameters_linear(file, "vision_projection", qformer->contrast_width, width, true,
+	         &qformer->vision_projection) < 0 ||
+	        parameters_linear(file, "text_projection", qformer->contrast_width, width, true,
+	            &qformer->text_projection) < 0))
+		return -1;
+	qformer->can_match = has_tensor(qformer, "itm_head.weight");
+	if (!qformer->can_match)
+		return 0;
+	return parameters_linear(file, "itm_head", 2, width, true, &qformer->match_head);
+}
+
+static int read_parameters(struct qformer *qformer)
+{
+	if (read_sizes(qformer) < 0 ||
+	    parameters_values(qformer->file, "query_tokens", qformer->queries, qformer->width,
+	        &qformer->query_tokens) < 0 ||
+	    parameters_norm(
+	        qformer->file, "layernorm", qformer->width, qformer->eps, true, &qformer->norm) < 0 ||
+	    qformer_read_layers(qformer) < 0)
+		return -1;
+	if (qformer->positions > 0 && read_text(qformer) < 0)
+		return -1;
+	return read_heads(qformer);
+}
+
+struct qformer *qformer_open(const char *model)
+{
+	if (product_start() < 0)
+		return NULL;
+	struct qformer *qformer = memory_allocate_zero(1, sizeof *qformer);
+	if (!qformer)
+		return NULL;
+	qformer->file = model_file_open(model, "qformer");
+	if (!qformer->file) {
+		memory_release(qformer);
+		return NULL;
+	}
+	if (read_parameters(qformer) < 0) {
+		error_context("%s", model_file_path(qformer->file));
+		qformer_close(qformer);
+		return NULL;
+	}
+	return qformer;
+}
+
+void qformer_close(struct qformer *qformer)
+{
+	if (!qformer)
+		return;
+	qformer_release_room(qformer);
+	memory_release(qformer->layer);
+	model_file_close(qformer->file);
+	memory_release(qformer);
+}
+
+const struct model_file *qformer_file(const struct qformer *qformer)
+{
+	return qformer->file;
+}
+
+size_t qformer_queries(const struct qformer *qformer)
+{
+	return qformer->queries;
+}
+
+size_t qformer_width(const struct qformer *qformer)
+{
+	return qformer->width;
+}
+
+size_t qformer_encoder_width(const struct qformer *qformer)
+{
+	return qformer->encoder_width;
+}
+
+bool qformer_reads_text(const struct qformer *qformer)
+{
+	return qformer->positions > 0;
+}
+
+size_t qformer_text_most(const struct qformer *qformer)
+{
+	return qformer->positions;
+}
+
+size_t qformer_llm_width(const struct qformer *qformer)
+{
+	return qformer->llm_width;
+}
+
+size_t qformer_contrast_width(const struct qformer *qformer)
+{
+	return qformer->contrast_width;
+}
+
+bool qformer_can_match(const struct qformer *qformer)
+{
+	return qformer->can_match;
+}
+
+bool qformer_can_caption(const struct qformer *qformer)
+{
+	return qformer->can_caption;
+}
+
+static int check_text(const struct qformer *qformer, const int32_t *text, size_t count)
+{
+	if (count > qformer->positions)
+		return error_input(
+		    "text of %zu tokens, the model takes up to %zu", count, qformer->positions);
+	for (size_t i = 0; i < count; i++)
+		if (text[i] < 0 || (size_t)text[i] >= qformer->vocabulary)
+			return error_input(
+			    "token id %d, the vocabulary has %zu", (int)text[i], qformer->vocabulary);
+	return 0;
+}
+
+/* Queries (if any) and text into the buffer x: word plus position for text, one norm over all. */
+static int embed(struct qformer *qformer, size_t queries, const int32_t *text, size_t count)
+{
+	size_t width = qformer->width;
+	const struct linear *words = &qformer->word_embeddings;
+	if (check_text(qformer, text, count) < 0 || qformer_make_room(qformer, queries + count) < 0)
+		return -1;
+	if (queries > 0)
+		memcpy(qformer->x, qformer->query_tokens, queries * width * sizeof *qformer->x);
+	for (size_t i = 0; i < count; i++) {
+		float *row = qformer->x + (queries + i) * width;
+		size_t at = (size_t)text[i] * width * (words->dtype == 'f' ? 4 : 2);
+		kernels_get()->widen(words->dtype, (const char *)words->weight + at, row, width);
+		kernels_get()->add(row, qformer->position_embeddings + i * width, width);
+	}
+	norm_rows(&qformer->norm, qformer->x, queries + count, qformer->x);
+	return 0;
+}
+
+int qformer_forward(struct qformer *qformer, const struct qformer_image *image, const int32_t *text,
+    size_t count, float *query_output, float *text_output)
+{
+	size_t queries = qformer->queries, width = qformer->width;
+	if (embed(qformer, queries, text, count) < 0 ||
+	    qformer_run(qformer, image, queries, count, QFORMER_ALL) < 0)
+		return -1;
+	memcpy(query_output, qformer->x, queries * width * sizeof *query_output);
+	if (text_output)
+		memcpy(text_output, qformer->x + queries * width, count * width * sizeof *text_output);
+	return 0;
+}
+
+int qformer_text(struct qformer *qformer, const int32_t *text, size_t count, float *output)
+{
+	if (embed(qformer, 0, text, count) < 0 || qformer_run(qformer, NULL, 0, count, QFORMER_ALL) < 0)
+		return -1;
+	memcpy(output, qformer->x, count * qformer->width * sizeof *output);
+	return 0;
+}
+
+int qformer_caption_logits(struct qformer *qformer, const struct qformer_image *image,
+    const int32_t *text, size_t count, float *logits)
+{
+	size_t queries = qformer->queries, width = qformer->width;
+	if (count == 0)
+		return error_input("captioning starts from at least one token");
+	if (embed(qformer, queries, text, count) < 0 ||
+	    qformer_run(qformer, image, queries, count, QFORMER_UNILM) < 0)
+		return -1;
+	const float *last = qformer->x + (queries + count - 1) * width;
+	float *row = qformer->context;
+	linear_decode(&qformer->caption_dense, last, 1, row, LINEAR_STORE);
+	kernels_get()->gelu(row, NULL, width);
+	norm_rows(&qformer->caption_norm, row, 1, row);
+	linear_decode(&qformer->word_embeddings, row, 1, logits, LINEAR_STORE);
+	return 0;
+}
+
+void qformer_project(struct qformer *qformer, const float *query_output, float *soft_prompt)
+{
+	linear_decode(
+	    &qformer->llm_projection, query_output, qformer->queries, soft_prompt, LINEAR_STORE);
+}
+
+void qformer_contrast(struct qformer *qformer, const float *query_output, float *features)
+{
+	linear_decode(
+	    &qformer->vision_projection, query_output, qformer->queries, features, LINEAR_STORE);
+	norm_unit(features, qformer->queries, qformer->contrast_width);
+}
+
+void qformer_contrast_text(struct qformer *qformer, const float *row, float *feature)
+{
+	linear_decode(&qformer->text_projection, row, 1, feature, LINEAR_STORE);
+	norm_unit(feature, 1, qformer->contrast_width);
+}
+
+void qformer_match(struct qformer *qformer, const float *query_output, float logits[2])
+{
+	double sum[2] = { 0, 0 };
+	for (size_t i = 0; i < qformer->queries; i++) {
+		float row[2];
+		linear_decode(
+		    &qformer->match_head, query_output + i * qformer->width, 1, row, LINEAR_STORE);
+		sum[0] += (double)row[0];
+		sum[1] += (double)row[1];
+	}
+	logits[0] = (float)(sum[0] / (double)qformer->queries);
+	logits[1] = (float)(sum[1] / (double)qformer->queries);
+}

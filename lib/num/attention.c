@@ -1,0 +1,116 @@
+/* attention.c - see attention.h. The scores of at most QUERIES rows of one head exist at a time,
+ * in the worker's scratch; products are BLIS's, one call per head.
+ */
+#include "num/attention.h"
+#include "num/kernels.h"
+#include "num/product.h"
+#include "num/scratch.h"
+#include "base/threads.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { QUERIES = 320 }; /* rows in one chunk: the 257 of ViT-g at 224 pixels fit */
+
+struct attention_run {
+	const struct attention *attention;
+	const struct kernels *kernels;
+	size_t blocks; /* of QUERIES rows */
+};
+
+/* Softmax over the keys that each row sees; those it does not see get weight 0. */
+static void weigh(const struct attention_run *run, float *scores, size_t first, size_t rows)
+{
+	const struct attention *attention = run->attention;
+	for (size_t row = 0; row < rows; row++) {
+		float *score = scores + row * attention->keys;
+		size_t seen = first + row + attention->see;
+		if (seen < attention->open)
+			seen = attention->open;
+		if (seen > attention->keys)
+			seen = attention->keys;
+		run->kernels->softmax(score, attention->scale, seen);
+		memset(score + seen, 0, (attention->keys - seen) * sizeof *score);
+	}
+}
+
+static void attention_chunk(void *context, size_t chunk, int worker)
+{
+	const struct attention_run *run = context;
+	const struct attention *attention = run->attention;
+	size_t first = chunk % run->blocks * QUERIES;
+	size_t head = chunk / run->blocks % attention->heads;
+	size_t item = chunk / run->blocks / attention->heads;
+	size_t left = attention->queries - first, rows = left < QUERIES ? left : QUERIES;
+	size_t width = attention->head_width;
+	size_t kv = item * attention->kv_item + head / (attention->heads / attention->kv_heads) * width;
+	float *scores = scratch_of(worker);
+	product_run(&(struct product){ .m = rows,
+	    .n = attention->keys,
+	    .k = width,
+	    .a = attention->q + item * attention->q_item + first * attention->q_row + head * width,
+	    .a_row = attention->q_row,
+	    .b = attention->k + kv,
+	    .b_row = attention->kv_row,
+	    .b_transposed = true,
+	    .c = scores,
+	    .c_row = attention->keys });
+	weigh(run, scores, first, rows);
+	product_run(&(struct product){ .m = rows,
+	    .n = width,
+	    .k = attention->keys,
+	    .a = scores,
+	    .a_row = attention->keys,
+	    .b = attention->v + kv,
+	    .b_row = attention->kv_row,
+	    .c = attention->y + item * attention->y_item + first * attention->y_row + head * width,
+	    .c_row = attention->y_row });
+}
+
+int attention_forward(const struct attention *attention)
+{
+	struct attention_run run = { attention, kernels_get(),
+		(attention->queries + QUERIES - 1) / QUERIES };
+	size_t rows = attention->queries < QUERIES ? attention->queries : QUERIES;
+	if (scratch_reserve(rows * attention->keys) < 0)
+		return -1;
+	threads_run(run.blocks * attention->heads * attention->items, attention_chunk, &run);
+	return 0;
+}
+
+struct decode_run {
+	const struct kernels *kernels;
+	const float *q;
+	const struct attention_cache *caches;
+	size_t heads, kv_heads, head_width;
+	float *y;
+};
+
+static void decode_chunk(void *context, size_t chunk, int worker)
+{
+	const struct decode_run *run = context;
+	size_t width = run->head_width, head = chunk % run->heads;
+	const struct attention_cache *cache = &run->caches[chunk / run->heads];
+	const float *q = run->q + chunk * width;
+	size_t kv_row = run->kv_heads * width, kv = head / (run->heads / run->kv_heads) * width;
+	float *scores = scratch_of(worker), *y = run->y + chunk * width;
+	for (size_t key = 0; key < cache->keys; key++)
+		scores[key] = run->kernels->dot(q, cache->k + key * kv_row + kv, width);
+	run->kernels->softmax(scores, 1.0f / sqrtf((float)width), cache->keys);
+	memset(y, 0, width * sizeof *y);
+	for (size_t key = 0; key < cache->keys; key++)
+		run->kernels->add_scaled(y, cache->v + key * kv_row + kv, scores[key], width);
+}
+
+int attention_decode(const float *q, const struct attention_cache *caches, size_t count,
+    size_t heads, size_t kv_heads, size_t head_width, float *y)
+{
+	struct decode_run run = { kernels_get(), q, caches, heads, kv_heads, head_width, y };
+	size_t most = 0;
+	for (size_t i = 0; i < count; i++)
+		most = caches[i].keys > most ? caches[i].keys : most;
+	if (scratch_reserve(most) < 0)
+		return -1;
+	threads_run(count * heads, decode_chunk, &run);
+	return 0;
+}

@@ -1,0 +1,68 @@
+/* cpu.c - the CPU's level and ZV_CPU (see cpu.h). */
+#include "num/cpu.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+	bool started, forced;
+	enum cpu_level level;
+} cpu;
+
+static const char *const names[] = { "ref", "avx2", "avx512" };
+
+/* What the CPU has and the operating system saves. */
+static enum cpu_level detect(void)
+{
+#if defined(__x86_64__)
+	__builtin_cpu_init();
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+	    !__builtin_cpu_supports("f16c"))
+		return CPU_REF;
+	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+		return CPU_AVX512;
+	return CPU_AVX2;
+#else
+	return CPU_REF;
+#endif
+}
+
+int cpu_start(void)
+{
+	if (cpu.started)
+		return 0;
+	enum cpu_level best = detect(), level = best;
+	const char *wanted = getenv("ZV_CPU");
+	if (wanted && wanted[0]) {
+		level = CPU_REF;
+		while (level <= CPU_AVX512 && strcmp(names[level], wanted) != 0)
+			level++;
+		if (level > CPU_AVX512)
+			return error_system("ZV_CPU: \"%s\" is none of ref, avx2, avx512", wanted);
+		if (level > best)
+			return error_system(
+			    "ZV_CPU: this CPU has no %s, the most it can is %s", wanted, names[best]);
+		cpu.forced = true;
+	}
+	cpu.level = level;
+	cpu.started = true;
+	return 0;
+}
+
+enum cpu_level cpu_level(void)
+{
+	return cpu.level;
+}
+
+int cpu_forced(void)
+{
+	return cpu.forced;
+}
+
+const char *cpu_level_name(enum cpu_level level)
+{
+	return names[level];
+}

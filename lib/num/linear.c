@@ -1,0 +1,162 @@
+/* linear.c - the linear layer (see linear.h).
+ * Many rows: the columns of Y are cut into chunks of about COLUMNS, which depends on W alone; a
+ * chunk of one item is one BLIS call. f32 weights are used where they lie; bf16 and f16 chunks are
+ * widened into the worker's scratch once for up to ITEMS items.
+ * Few rows: dot products that stream W once, from kernels.h.
+ */
+#include "num/linear.h"
+#include "num/kernels.h"
+#include "num/product.h"
+#include "num/scratch.h"
+#include "base/threads.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+	COLUMNS = 352,     /* of Y in one product: best of 192..704 at the shapes of ViT-g */
+	COLUMNS_UNIT = 32, /* rows of a register tile of BLIS's AVX-512 kernel */
+	ITEMS = 8,         /* items that share one widened chunk of W */
+	DECODE_OUT = 32,   /* outputs in one chunk of decoding */
+};
+
+struct forward {
+	const struct linear *linear;
+	const struct kernels *kernels;
+	const float *x;
+	float *y;
+	size_t items, rows;
+	enum linear_then then;
+	size_t columns;       /* of one chunk */
+	size_t column_chunks; /* chunks that cover Y's columns */
+	size_t group;         /* items in one chunk */
+};
+
+/* Width of the column chunks: an even number of them where Y is wide, all of one width. */
+static size_t chunk_columns(size_t out)
+{
+	size_t chunks = (out + COLUMNS / 2) / COLUMNS;
+	if (chunks <= 1)
+		return out;
+	chunks += chunks & 1;
+	size_t columns = (out + chunks - 1) / chunks;
+	return (columns + COLUMNS_UNIT - 1) / COLUMNS_UNIT * COLUMNS_UNIT;
+}
+
+/* Bias and activation on a chunk of Y while it is in the cache. */
+static void finish(const struct forward *forward, float *y, size_t first, size_t columns)
+{
+	const float *bias = forward->linear->bias ? forward->linear->bias + first : NULL;
+	size_t stride = forward->linear->out;
+	if (forward->then == LINEAR_GELU)
+		for (size_t row = 0; row < forward->rows; row++)
+			forward->kernels->gelu(y + row * stride, bias, columns);
+	else if (bias)
+		for (size_t row = 0; row < forward->rows; row++)
+			forward->kernels->add(y + row * stride, bias, columns);
+}
+
+static void forward_chunk(void *context, size_t chunk, int worker)
+{
+	const struct forward *forward = context;
+	const struct linear *linear = forward->linear;
+	size_t first = chunk % forward->column_chunks * forward->columns;
+	size_t item = chunk / forward->column_chunks * forward->group;
+	size_t columns =
+	    linear->out - first < forward->columns ? linear->out - first : forward->columns;
+	size_t end = item + forward->group < forward->items ? item + forward->group : forward->items;
+	const float *weight = (const float *)linear->weight + first * linear->in;
+	if (linear->dtype != 'f') {
+		float *wide = scratch_of(worker);
+		forward->kernels->widen(linear->dtype,
+		    (const char *)linear->weight + first * linear->in * 2, wide, columns * linear->in);
+		weight = wide;
+	}
+	for (; item < end; item++) {
+		float *y = forward->y + item * forward->rows * linear->out + first;
+		product_run(&(struct product){ .m = forward->rows,
+		    .n = columns,
+		    .k = linear->in,
+		    .a = forward->x + item * forward->rows * linear->in,
+		    .a_row = linear->in,
+		    .b = weight,
+		    .b_row = linear->in,
+		    .b_transposed = true,
+		    .c = y,
+		    .c_row = linear->out,
+		    .add = forward->then == LINEAR_ADD });
+		finish(forward, y, first, columns);
+	}
+}
+
+int linear_forward(const struct linear *linear, const float *x, size_t items, size_t rows, float *y,
+    enum linear_then then)
+{
+	struct forward forward = { .linear = linear,
+		.kernels = kernels_get(),
+		.x = x,
+		.y = y,
+		.items = items,
+		.rows = rows,
+		.then = then,
+		.columns = chunk_columns(linear->out),
+		.group = linear->dtype == 'f' ? 1 : ITEMS };
+	if (items == 0 || rows == 0 || linear->out == 0)
+		return 0;
+	if (linear->dtype != 'f' && scratch_reserve(forward.columns * linear->in) < 0)
+		return -1;
+	forward.column_chunks = (linear->out + forward.columns - 1) / forward.columns;
+	size_t groups = (items + forward.group - 1) / forward.group;
+	threads_run(forward.column_chunks * groups, forward_chunk, &forward);
+	return 0;
+}
+
+struct decode {
+	const struct linear *linear;
+	const struct kernels *kernels;
+	const float *x;
+	float *y;
+	size_t rows;
+	bool add;
+};
+
+static void decode_tile(const struct decode *decode, size_t row, size_t out, size_t outs)
+{
+	const struct linear *linear = decode->linear;
+	size_t left = decode->rows - row, rows = left < KERNELS_TILE ? left : KERNELS_TILE;
+	size_t size = linear->dtype == 'f' ? 4 : 2;
+	float sums[KERNELS_TILE][KERNELS_TILE];
+	decode->kernels->dot_tile(sums[0], KERNELS_TILE, decode->x + row * linear->in, rows,
+	    linear->dtype, (const char *)linear->weight + out * linear->in * size, outs, linear->in);
+	for (size_t r = 0; r < rows; r++) {
+		float *y = decode->y + (row + r) * linear->out + out;
+		for (size_t o = 0; o < outs; o++) {
+			float value = linear->bias ? sums[r][o] + linear->bias[out + o] : sums[r][o];
+			y[o] = decode->add ? y[o] + value : value;
+		}
+	}
+}
+
+static void decode_chunk(void *context, size_t chunk, int worker)
+{
+	(void)worker;
+	const struct decode *decode = context;
+	size_t first = chunk * DECODE_OUT, end = first + DECODE_OUT;
+	if (end > decode->linear->out)
+		end = decode->linear->out;
+	for (size_t out = first; out < end; out += KERNELS_TILE)
+		for (size_t row = 0; row < decode->rows; row += KERNELS_TILE)
+			decode_tile(decode, row, out, end - out < KERNELS_TILE ? end - out : KERNELS_TILE);
+}
+
+void linear_decode(
+    const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then)
+{
+	struct decode decode = { .linear = linear,
+		.kernels = kernels_get(),
+		.x = x,
+		.y = y,
+		.rows = rows,
+		.add = then == LINEAR_ADD };
+	threads_run((linear->out + DECODE_OUT - 1) / DECODE_OUT, decode_chunk, &decode);
+}
