@@ -43,7 +43,7 @@ such"
 		got=$?
 		ok "$program: a name that is not there fails (exit $got)" test $got -eq 1 -o $got -eq 2
 		like "$program: control bytes are shown as \\xNN" "$(cat err)" '*no\\x1B?31m\\x0Asuch*'
-		ok "$program: and not sent to the terminal" sh -c '! grep -q "$(printf "\033")" err'
+		ok "$program: and not sent to the terminal" test "$(tr -d '\n' <err | grep -c "$escape")" -eq 0
 		is "$program: in one line" "$(wc -l <err | tr -d ' ')" 1
 		"$program" $filter . >out 2>err </dev/null
 		ok "$program: a directory is no input" test $? -ne 0

@@ -2,12 +2,12 @@
 # directory per page with the files that fixture.sh makes, and must succeed.
 . "$ZV_TESTS/lib.sh"
 . "$ZV_TESTS/support/fixture.sh"
+mkdir kept && cd kept || exit 2
 if ! fixture_make; then
 	skip "examples of the manual pages" "a program or the model maker is not there"
 	finish
 fi
-mkdir ../man-examples.$$
-cp -R . ../man-examples.$$/kept
+cd .. || exit 2
 
 # Commands of a page: lines "$ command" in displays after .Sh EXAMPLES; "> " continues one.
 commands_of() {
@@ -18,7 +18,6 @@ commands_of() {
 		sed -e 's/\\e/\\/g' -e 's/\\(aq/'"'"'/g' -e 's/\\-/-/g' -e 's/\\&//g' -e 's/\\(ti/~/g' -e 's/\\(ga/`/g' -e 's/\\(ha/^/g' |
 		awk '{ if (sub(/^\001/, "")) line = line " " $0; else { if (NR > 1) print line; line = $0 } } END { if (NR) print line }'
 }
-here=$PWD
 for page in "$ZV_ROOT"/man/*.[157]; do
 	name=$(basename "$page")
 	commands_of "$page" >commands
@@ -26,7 +25,7 @@ for page in "$ZV_ROOT"/man/*.[157]; do
 		case $name in *.1) fail "$name has examples" ;; esac
 		continue
 	fi
-	rm -rf run && cp -R ../man-examples.$$/kept run
+	rm -rf run && cp -R kept run
 	number=0
 	while read -r command <&3; do
 		number=$((number + 1))
@@ -36,7 +35,5 @@ for page in "$ZV_ROOT"/man/*.[157]; do
 		if out=$(cd run && timeout 60 sh -c "$command" 2>&1 </dev/null); then pass "$name: $command"
 		else fail "$name: $command" "exit $?: $(printf '%s' "$out" | head -c 600)"; fi
 	done 3<commands
-	cd "$here" || exit 2
 done
-rm -rf ../man-examples.$$
 finish

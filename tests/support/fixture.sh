@@ -7,8 +7,8 @@
 fixture_order='zv-encode zv-qformer zv-generate zv-tokenize zv-import zv-export zv-ls zv-cat zv-cmp zv-index zv-ask'
 programs() {
 	{
-		printf '%s\n' $fixture_order
-		ls "$ZV_ROOT/cmd" | sed -n 's/^\(zv-[a-z]*\)\.\(c\|sh\)$/\1/p'
+		echo "$fixture_order" | tr ' ' '\n'
+		find "$ZV_ROOT/cmd" -name 'zv-*' | sort | sed 's/.*\///' | sed -n 's/^\(zv-[a-z]*\)\.\(c\|sh\)$/\1/p'
 	} | awk '!seen[$0]++' | while read -r fixture_program; do
 		[ -x "$ZV_BUILD/$fixture_program" ] && echo "$fixture_program"
 	done
