@@ -24,6 +24,11 @@ int png_decode(struct decoding *decoding);
 int webp_decode(struct decoding *decoding);
 int pnm_decode(struct decoding *decoding);
 
+/* Name and version of the library behind a decoder. */
+const char *jpeg_library(void);
+const char *png_library(void);
+const char *webp_library(void);
+
 /* Check the size of a picture against the limits and allocate its pixels. inflation: how many
  * pixels one byte of file can stand for in this format, so that a small file cannot make us take
  * much memory. 0 or -1. */

@@ -183,3 +183,12 @@ int jpeg_decode(struct decoding *decoding)
 	memory_release(decoder);
 	return result;
 }
+
+/* The header gives the version as a bare 2.1.5; two steps make a string of its value. */
+#define TEXT_OF(token)       #token
+#define TEXT_OF_VALUE(macro) TEXT_OF(macro)
+
+const char *jpeg_library(void)
+{
+	return "libjpeg-turbo " TEXT_OF_VALUE(LIBJPEG_TURBO_VERSION);
+}

@@ -179,3 +179,17 @@ void picture_clear(struct picture *picture)
 	memory_release(picture->pixels);
 	*picture = (struct picture){ 0 };
 }
+
+const char *picture_library(int i)
+{
+	switch (i) {
+	case 0:
+		return jpeg_library();
+	case 1:
+		return png_library();
+	case 2:
+		return webp_library();
+	default:
+		return NULL;
+	}
+}

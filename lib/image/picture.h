@@ -56,4 +56,7 @@ void picture_normalise(
 
 void picture_clear(struct picture *picture);
 
+/* "libjpeg-turbo 2.1.5", ... for i = 0, 1, 2; NULL from 3 on. */
+const char *picture_library(int i);
+
 #endif

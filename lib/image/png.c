@@ -278,3 +278,8 @@ int png_decode(struct decoding *decoding)
 	memory_release(decoder);
 	return result;
 }
+
+const char *png_library(void)
+{
+	return "libpng " PNG_LIBPNG_VER_STRING;
+}

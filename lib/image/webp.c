@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <webp/decode.h>
@@ -103,4 +104,13 @@ int webp_decode(struct decoding *decoding)
 	if (exif)
 		decoding->orientation = exif_orientation(exif, exif_size);
 	return blend ? decode_blended(decoding) : decode_plain(decoding);
+}
+
+const char *webp_library(void)
+{
+	static char text[32];
+	int version = WebPGetDecoderVersion(); /* a byte each of major, minor, revision */
+	snprintf(text, sizeof text, "libwebp %d.%d.%d", version >> 16 & 255, version >> 8 & 255,
+	    version & 255);
+	return text;
 }

@@ -1,0 +1,363 @@
+/* zv-encode.c - pictures to patch features: names in, `vit` records out (zv-encode(1)).
+ * Threads decode ahead (model/picture_queue.h) while this one runs the model over whatever is
+ * ready, up to --batch pictures at a time.
+ */
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/message.h"
+#include "base/names.h"
+#include "base/program.h"
+#include "base/progress.h"
+#include "base/threads.h"
+#include "base/version.h"
+#include "model/picture_file.h"
+#include "model/picture_queue.h"
+#include "model/vit.h"
+#include "stream/maker.h"
+#include "stream/write.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BATCH_MOST = 256, ENCODE_VERSION = 1 };
+
+static const char *const dtype_names[] = { "f32", "bf16", "f16", NULL };
+static const char *const filter_names[] = { "bicubic", "bilinear", "lanczos", "box", NULL };
+
+static struct {
+	const char *append, *key, *background;
+	int64_t size, batch, pixels_most, scans_most, memory_most;
+	int dtype, filter; /* positions in the tables above */
+	bool no_orient, partial;
+} option = {
+	.key = "-", .batch = 8, .pixels_most = 1 << 26, .scans_most = 500, .memory_most = 512 << 20
+};
+
+static const struct option_entry options[] = {
+	{ 0, "append", "FILE", OPTION_TEXT, &option.append, 0, 0, NULL,
+	    "write FILE anew with what it holds and, behind it, the pictures that it\n"
+	    "does not hold yet (same name, bytes, model and preparation)" },
+	{ 0, "key", "KEY", OPTION_TEXT, &option.key, 0, 0, NULL,
+	    "key of the picture on standard input (default \"-\")" },
+	{ 0, "size", "N", OPTION_WHOLE, &option.size, 1, 8192, NULL,
+	    "resize pictures to N x N pixels, a multiple of the patch size;\n"
+	    "the position table is interpolated (default: the model's size)" },
+	{ 0, "filter", "NAME", OPTION_CHOICE, &option.filter, 0, 0, filter_names,
+	    "resize with bicubic (default), bilinear, lanczos or box" },
+	{ 0, "no-orient", NULL, OPTION_FLAG, &option.no_orient, 0, 0, NULL,
+	    "do not turn pictures upright by their EXIF orientation" },
+	{ 0, "background", "#RRGGBB", OPTION_TEXT, &option.background, 0, 0, NULL,
+	    "blend transparent pixels with this colour (default: drop alpha)" },
+	{ 0, "partial", NULL, OPTION_FLAG, &option.partial, 0, 0, NULL,
+	    "take truncated JPEGs; what is missing is grey (default: they fail)" },
+	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_names,
+	    "store features as f32 (default), bf16 or f16" },
+	{ 0, "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
+	    "encode up to N pictures at a time if so many are ready (default 8)" },
+	{ 0, "max-pixels", "N", OPTION_SIZE, &option.pixels_most, 1, 0x1p32, NULL,
+	    "refuse larger pictures (default 64M)" },
+	{ 0, "max-scans", "N", OPTION_WHOLE, &option.scans_most, 1, 100000, NULL,
+	    "refuse progressive JPEGs of more scans (default 500)" },
+	{ 0, "max-memory", "SIZE", OPTION_SIZE, &option.memory_most, 1 << 20, 0x1p40, NULL,
+	    "bytes a decoder may take besides the pixels (default 512M)" },
+	{ 0, NULL, NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL },
+};
+
+static const struct program program = {
+	.name = "zv-encode",
+	.purpose = "encode pictures to patch features",
+	.operands = "[FILE...]",
+	.common =
+	    COMMON_OUTPUT | COMMON_NAMES | COMMON_MODEL | COMMON_THREADS | COMMON_LEVEL | COMMON_STRICT,
+	.options = options,
+	.input = "JPEG, PNG, WebP and PNM files; none or \"-\": one picture on standard input",
+	.output = "a zvt stream: for each file a record \"vit\", tokens x width, key = its name",
+	.examples = { "zv-encode -m ziya photo.jpg | zv-qformer -m ziya | zv-generate -m ziya",
+	    "zv-encode -m ziya -T list --append photos.zv", NULL },
+	.see_also = "zv-qformer(1), zv-cat(1), zvt(5)",
+};
+
+static struct {
+	struct vit *vit;
+	struct names *names;
+	struct maker maker;
+	struct known_pictures *known; /* NULL without --append */
+	struct writer *writer;        /* NULL under --append until there is something to add */
+	const char *path;             /* of the output; NULL: standard output */
+	float *pixels, *features;     /* of a batch */
+	void *converted;              /* features of one picture in --dtype */
+	uint64_t encoded, failed, skipped;
+} state;
+
+static const char *key_name(const char *name)
+{
+	return strcmp(name, "-") == 0 ? option.key : name;
+}
+
+/* For the queue. */
+static int next_name(void *context, const char **name)
+{
+	(void)context;
+	int found = names_next(state.names, name);
+	if (found > 0 && strcmp(*name, "-") == 0 && common.files_from &&
+	    strcmp(common.files_from, "-") == 0)
+		return error_system("standard input cannot be a picture, it holds the list of names");
+	return found;
+}
+
+static bool is_known(void *context, const char *name, const struct digest *source)
+{
+	(void)context;
+	return known_pictures_has(state.known, key_name(name), source);
+}
+
+static void parse_background(struct picture_options *picture)
+{
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	const char *text = option.background;
+	bool right = strlen(text) == 7 && text[0] == '#';
+	for (int i = 0; right && i < 6; i++) {
+		const char *digit = strchr(digits, text[1 + i]);
+		right = digit != NULL;
+		if (right)
+			picture->background[i / 2] =
+			    (uint8_t)(picture->background[i / 2] * 16 + (digit - digits) % 16);
+	}
+	if (!right)
+		program_usage("--background: \"%s\" is no colour #RRGGBB", text);
+	picture->blend = true;
+}
+
+static struct picture_options picture_settings(void)
+{
+	struct picture_options picture = picture_defaults();
+	picture.pixels_most = (uint64_t)option.pixels_most;
+	picture.scans_most = (int)option.scans_most;
+	picture.memory_most = (uint64_t)option.memory_most;
+	picture.orient = !option.no_orient;
+	picture.strict = common.strict;
+	picture.partial = option.partial;
+	if (option.background)
+		parse_background(&picture);
+	return picture;
+}
+
+/* Everything that changes the numbers must show in the maker. */
+static void describe_maker(const struct picture_options *picture)
+{
+	static const float clip_mean[3] = { 0.48145466f, 0.4578275f, 0.40821073f };
+	static const float clip_std[3] = { 0.26862954f, 0.26130258f, 0.27577711f };
+	const float *mean = vit_mean(state.vit), *std = vit_std(state.vit);
+	struct digest weights = vit_fingerprint(state.vit);
+	char norm[128] = "clip-norm", background[32] = "";
+	if (memcmp(mean, clip_mean, sizeof clip_mean) != 0 ||
+	    memcmp(std, clip_std, sizeof clip_std) != 0)
+		snprintf(norm, sizeof norm, "norm=%.9g,%.9g,%.9g/%.9g,%.9g,%.9g", (double)mean[0],
+		    (double)mean[1], (double)mean[2], (double)std[0], (double)std[1], (double)std[2]);
+	if (picture->blend)
+		snprintf(background, sizeof background, " background=#%02x%02x%02x", picture->background[0],
+		    picture->background[1], picture->background[2]);
+	maker_begin(&state.maker, "encode", ENCODE_VERSION);
+	maker_add_digest(&state.maker, "weights", &weights);
+	maker_add(&state.maker, "prep", "rgb %dx%d %s %s%s%s", vit_side(state.vit), vit_side(state.vit),
+	    filter_names[option.filter], norm, picture->orient ? "" : " no-orient", background);
+	maker_add(&state.maker, "math", "f32");
+	if (option.dtype)
+		maker_add(&state.maker, "dtype", "%s", dtype_names[option.dtype]);
+}
+
+/* The output, opened when the first record wants to go there: under --append a run that finds
+ * nothing new leaves FILE as it is. */
+static struct writer *output(void)
+{
+	if (state.writer)
+		return state.writer;
+	state.writer = writer_open(state.path, WRITER_COMPRESSED);
+	if (!state.writer)
+		program_fail(state.path);
+	if (state.known && known_pictures_exist(state.known) &&
+	    writer_continue(state.writer, state.path) < 0)
+		program_fail(state.path);
+	return state.writer;
+}
+
+/* Report a failed picture and note it in the output. */
+static void put_failure(const struct prepared_picture *prepared, const char *key)
+{
+	message_failure(EXIT_ITEM, prepared->name, "%s", prepared->text);
+	state.failed++;
+	if (common.strict)
+		program_exit();
+	if (state.known && known_pictures_failed(state.known, key, prepared->text))
+		return;
+	if (writer_fail(output(), key, prepared->text,
+	        digest_is_zero(&prepared->source) ? NULL : &prepared->source) < 0)
+		program_fail(state.path);
+}
+
+static void put_features(
+    const struct prepared_picture *prepared, const char *key, const float *features)
+{
+	char dtype = dtype_from_name(dtype_names[option.dtype]);
+	uint64_t shape[2] = { vit_tokens(state.vit), vit_width(state.vit) };
+	const void *payload = features;
+	struct record record;
+	record_tensor(&record, "vit", dtype, 2, shape);
+	record.source = prepared->source;
+	maker_stamp(&state.maker, &record);
+	if (option.dtype) {
+		dtype_from_f32(dtype, features, state.converted, (size_t)(shape[0] * shape[1]));
+		payload = state.converted;
+	}
+	if (record_set_key(&record, key) < 0 || writer_put(output(), &record, payload) < 0)
+		program_fail(state.path);
+	state.encoded++;
+}
+
+/* A finished picture, whatever became of it. features: of this one, when it is ready. */
+static void put(struct prepared_picture *prepared, const float *features)
+{
+	char key[RECORD_KEY_MOST + 1];
+	if (picture_file_key(key_name(prepared->name), key) < 0 &&
+	    prepared->outcome != PICTURE_FAILED) {
+		prepared->outcome = PICTURE_FAILED;
+		snprintf(prepared->text, sizeof prepared->text, "%s", error_text());
+	} else if (prepared->outcome != PICTURE_FAILED && prepared->text[0]) {
+		message_note(prepared->name, "%s", prepared->text);
+	}
+	if (prepared->outcome == PICTURE_FAILED)
+		put_failure(prepared, key);
+	else if (prepared->outcome == PICTURE_KNOWN)
+		state.skipped++;
+	else
+		put_features(prepared, key, features);
+}
+
+/* Take what is ready: at least one picture, unless the end is reached. */
+static size_t gather(struct picture_queue *queue, struct prepared_picture *batch)
+{
+	size_t count = 0;
+	while (count < (size_t)option.batch) {
+		int found = picture_queue_take(queue, count == 0, &batch[count]);
+		if (found < 0)
+			program_fail(NULL);
+		if (found == 0)
+			break;
+		if (batch[count].outcome == PICTURE_FAILED && batch[count].kind == ERROR_SYSTEM) {
+			message_failure(EXIT_TROUBLE, batch[count].name, "%s", batch[count].text);
+			program_exit();
+		}
+		count++;
+	}
+	return count;
+}
+
+static void encode_batch(struct prepared_picture *batch, size_t count)
+{
+	size_t side = (size_t)vit_side(state.vit), ready = 0;
+	size_t picture_size = 3 * side * side;
+	size_t feature_size = vit_tokens(state.vit) * vit_width(state.vit);
+	for (size_t i = 0; i < count; i++)
+		if (batch[i].outcome == PICTURE_READY)
+			picture_normalise(&batch[i].picture, vit_mean(state.vit), vit_std(state.vit),
+			    state.pixels + picture_size * ready++);
+	if (ready && vit_forward(state.vit, state.pixels, ready, state.features) < 0)
+		program_fail(NULL);
+	const float *features = state.features;
+	for (size_t i = 0; i < count; i++) {
+		bool has_features = batch[i].outcome == PICTURE_READY;
+		put(&batch[i], features);
+		features += has_features ? feature_size : 0;
+		prepared_clear(&batch[i]);
+	}
+}
+
+static void run(const struct picture_options *picture)
+{
+	struct picture_plan plan = {
+		.side = vit_side(state.vit),
+		.filter = (enum picture_filter)option.filter,
+		.picture = *picture,
+		.threads = (int)common.threads,
+		.depth = (size_t)option.batch + (size_t)common.threads,
+		.next = next_name,
+		.known = state.known ? is_known : NULL,
+	};
+	struct prepared_picture batch[BATCH_MOST];
+	struct picture_queue *queue = picture_queue_start(&plan);
+	if (!queue)
+		program_fail(NULL);
+	progress_begin("pictures", names_total(state.names));
+	for (size_t count; (count = gather(queue, batch)) > 0;) {
+		encode_batch(batch, count);
+		progress_update(state.encoded + state.failed + state.skipped);
+	}
+	progress_clear();
+	picture_queue_finish(queue);
+}
+
+static void allocate(void)
+{
+	size_t side = (size_t)vit_side(state.vit), batch = (size_t)option.batch;
+	size_t feature_size = vit_tokens(state.vit) * vit_width(state.vit);
+	state.pixels = memory_allocate(3 * side * side * batch, sizeof *state.pixels);
+	state.features = memory_allocate(feature_size * batch, sizeof *state.features);
+	state.converted = option.dtype ? memory_allocate(feature_size, 2) : NULL;
+	if (!state.pixels || !state.features || (option.dtype && !state.converted))
+		program_fail(NULL);
+}
+
+static void check_usage(int operands)
+{
+	if (option.append && common.output)
+		program_usage("--append and --output exclude each other");
+	if (operands == 0 && !common.files_from && isatty(STDIN_FILENO))
+		program_usage("no pictures: give FILE... or -T LIST, or a picture on standard input");
+}
+
+static void clean_up(void)
+{
+	vit_close(state.vit);
+	names_close(state.names);
+	known_pictures_release(state.known);
+	memory_release(state.pixels);
+	memory_release(state.features);
+	memory_release(state.converted);
+	threads_stop();
+}
+
+int main(int argc, char **argv)
+{
+	for (int i = 0; picture_library(i); i++)
+		version_add(picture_library(i));
+	int first = program_begin(&program, argc, argv);
+	check_usage(argc - first);
+	struct picture_options picture = picture_settings();
+	state.path = option.append ? option.append : common.output;
+	if (!option.append)
+		output();
+	if (threads_start((int)common.threads) < 0)
+		program_fail(NULL);
+	state.vit = vit_open(common.model, (int)option.size);
+	if (!state.vit)
+		program_fail(common.model);
+	describe_maker(&picture);
+	if (option.append && !(state.known = known_pictures_read(option.append, &state.maker.digest)))
+		program_fail(option.append);
+	allocate();
+	state.names = names_open(argv + first, argc - first, true);
+	if (!state.names)
+		program_fail(NULL);
+	run(&picture);
+	bool nothing_to_do = state.known && known_pictures_exist(state.known) && !state.writer;
+	if (!nothing_to_do && writer_finish(output()) < 0)
+		program_fail(state.path);
+	if (common.verbose)
+		message_note(NULL, "%llu pictures encoded, %llu failed, %llu already there",
+		    (unsigned long long)state.encoded, (unsigned long long)state.failed,
+		    (unsigned long long)state.skipped);
+	clean_up();
+	return program_end();
+}
