@@ -47,7 +47,8 @@ static int create_temporary(struct output *output, mode_t mode)
 	int directory_length = slash ? (int)(slash - output->path + 1) : 0;
 	for (int attempt = 0; attempt < NAME_TRIES; attempt++) {
 		char name[sizeof temporaries[0]];
-		int length = snprintf(name, sizeof name, "%.*s.%s.%ld-%d.part", directory_length,
+		/* The name is cut so that the longest allowed one has room for what is added. */
+		int length = snprintf(name, sizeof name, "%.*s.%.200s.%ld-%d.part", directory_length,
 		    output->path, output->path + directory_length, (long)getpid(), attempt);
 		if (length < 0 || (size_t)length >= sizeof name)
 			return error_system("file name is too long");

@@ -263,6 +263,8 @@ static void parse_options(int argc, char **argv)
 			program_usage("option %s needs an argument", argv[optind - 1]);
 		if (found == '?' && optopt && optopt < HELP)
 			program_usage("unknown option -%c", optopt);
+		if (found == '?' && optopt >= FIRST)
+			program_usage("option %s takes no argument", argv[optind - 1]);
 		if (found == '?')
 			program_usage("unknown or unclear option %s", argv[optind - 1]);
 		for (int i = 0; i < table.count; i++)

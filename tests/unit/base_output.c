@@ -100,6 +100,12 @@ static void test_special(void)
 	memset(name, 'n', sizeof name - 1);
 	name[sizeof name - 1] = '\0';
 	TAP_OK(output_open(name) == NULL, "a name that is too long is refused: %s", error_text());
+	name[255] = '\0';
+	output = output_open(name);
+	TAP_OK(output && output_write(output, "x", 1) == 0 && output_commit(output) == 0 &&
+	           holds(name, "x"),
+	    "the longest name that the file system takes is not");
+	TAP_OK(unlink(name) == 0, "and goes again");
 }
 
 static void test_large(void)
