@@ -75,6 +75,11 @@ static int open_path(struct output *output, const char *path)
 {
 	struct stat status;
 	bool exists = stat(path, &status) == 0;
+	if (!path[0] || (!exists && errno != ENOENT)) {
+		if (!path[0])
+			errno = ENOENT;
+		return error_system("cannot open for writing:");
+	}
 	/* A symbolic link is followed, so that the file it names is replaced and not the link. */
 	char *resolved = exists ? realpath(path, NULL) : NULL;
 	output->path = memory_text(resolved ? resolved : path, strlen(resolved ? resolved : path));
