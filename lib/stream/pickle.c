@@ -4,26 +4,15 @@
 #include "stream/pickle.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "stream/pickle_machine.h"
 #include "stream/pickle_names.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-enum { STACK_MOST = 1 << 20, MARKS_MOST = 256 };
+enum { STACK_MOST = 1 << 20 };
 
-struct machine {
-	struct pickle *pickle;
-	const uint8_t *bytes;
-	size_t size, place;
-	uint32_t *stack; /* values */
-	size_t depth, stack_capacity;
-	uint32_t *memo; /* values */
-	size_t memo_count, memo_capacity;
-	size_t marks[MARKS_MOST]; /* stack depths */
-	size_t mark_count;
-};
-
-static int push(struct machine *machine, uint32_t value)
+int machine_push(struct machine *machine, uint32_t value)
 {
 	void *stack = machine->stack;
 	if (machine->depth >= STACK_MOST)
@@ -35,8 +24,7 @@ static int push(struct machine *machine, uint32_t value)
 	return 0;
 }
 
-/* Values below the last mark are out of reach. */
-static int need(const struct machine *machine, size_t count)
+int machine_need(const struct machine *machine, size_t count)
 {
 	size_t floor = machine->mark_count > 0 ? machine->marks[machine->mark_count - 1] : 0;
 	if (machine->depth - floor < count)
@@ -44,7 +32,7 @@ static int need(const struct machine *machine, size_t count)
 	return 0;
 }
 
-static int push_new(struct machine *machine, struct pickle_value value)
+int machine_push_new(struct machine *machine, struct pickle_value value)
 {
 	struct pickle *pickle = machine->pickle;
 	void *values = pickle->values;
@@ -52,28 +40,19 @@ static int push_new(struct machine *machine, struct pickle_value value)
 		return -1;
 	pickle->values = values;
 	pickle->values[pickle->value_count] = value;
-	return push(machine, (uint32_t)pickle->value_count++);
+	return machine_push(machine, (uint32_t)pickle->value_count++);
 }
 
-static int push_kind(struct machine *machine, enum pickle_kind kind)
+int machine_push_kind(struct machine *machine, enum pickle_kind kind)
 {
 	struct pickle_value value = { .kind = (uint8_t)kind, .cells = { PICKLE_END, PICKLE_END } };
-	return push_new(machine, value);
+	return machine_push_new(machine, value);
 }
 
-static int push_whole(struct machine *machine, enum pickle_kind kind, int64_t whole)
+int machine_push_whole(struct machine *machine, enum pickle_kind kind, int64_t whole)
 {
-	return push_new(machine, (struct pickle_value){ .kind = (uint8_t)kind, .whole = whole });
-}
-
-static struct pickle_value *value_at(const struct machine *machine, uint32_t i)
-{
-	return &machine->pickle->values[i];
-}
-
-static struct pickle_value *top(const struct machine *machine)
-{
-	return value_at(machine, machine->stack[machine->depth - 1]);
+	return machine_push_new(
+	    machine, (struct pickle_value){ .kind = (uint8_t)kind, .whole = whole });
 }
 
 /* The next count bytes of the input, or NULL. */
@@ -110,7 +89,7 @@ static int append_cell(struct machine *machine, uint32_t container, uint32_t val
 	pickle->cells = cells;
 	uint32_t cell = (uint32_t)pickle->cell_count++;
 	pickle->cells[cell] = (struct pickle_cell){ value, PICKLE_END };
-	struct pickle_value *owner = value_at(machine, container);
+	struct pickle_value *owner = machine_value_at(machine, container);
 	if (owner->cells.first == PICKLE_END)
 		owner->cells.first = cell;
 	else
@@ -131,14 +110,14 @@ static int op_text(struct machine *machine, int width, enum pickle_kind kind)
 	struct pickle_value value = { .kind = (uint8_t)kind };
 	value.text.offset = (uint32_t)(bytes - machine->bytes);
 	value.text.size = (uint32_t)size;
-	return push_new(machine, value);
+	return machine_push_new(machine, value);
 }
 
 static int op_long(struct machine *machine)
 {
 	if (op_text(machine, 1, PICKLE_LONG) < 0)
 		return -1;
-	struct pickle_value *value = top(machine);
+	struct pickle_value *value = machine_top(machine);
 	uint32_t offset = value->text.offset, size = value->text.size;
 	if (size > 8)
 		return 0;
@@ -155,7 +134,7 @@ static int op_whole(struct machine *machine, int width)
 	uint64_t number;
 	if (take_number(machine, width, &number) < 0)
 		return -1;
-	return push_whole(
+	return machine_push_whole(
 	    machine, PICKLE_WHOLE, width == 4 ? (int64_t)(int32_t)(uint32_t)number : (int64_t)number);
 }
 
@@ -178,7 +157,7 @@ static int close_mark(struct machine *machine, size_t *depth)
 /* The values from stack depth `from` on become a tuple. */
 static int make_tuple(struct machine *machine, size_t from)
 {
-	if (push_kind(machine, PICKLE_TUPLE) < 0)
+	if (machine_push_kind(machine, PICKLE_TUPLE) < 0)
 		return -1;
 	uint32_t tuple = machine->stack[machine->depth - 1];
 	for (size_t i = from; i + 1 < machine->depth; i++)
@@ -197,7 +176,7 @@ static int op_tuple(struct machine *machine)
 
 static int op_short_tuple(struct machine *machine, size_t count)
 {
-	return need(machine, count) < 0 ? -1 : make_tuple(machine, machine->depth - count);
+	return machine_need(machine, count) < 0 ? -1 : make_tuple(machine, machine->depth - count);
 }
 
 /* The values from stack depth `from` on go into the list or dictionary below them. */
@@ -205,14 +184,14 @@ static int op_fill(struct machine *machine, size_t from, enum pickle_kind kind)
 {
 	size_t end = machine->depth;
 	machine->depth = from; /* the items stay readable above it */
-	if (need(machine, 1) < 0 || top(machine)->kind != kind)
+	if (machine_need(machine, 1) < 0 || machine_top(machine)->kind != kind)
 		return error_input(
 		    "no %s is there to be filled", kind == PICKLE_LIST ? "list" : "dictionary");
 	if (kind == PICKLE_DICT && (end - from) % 2 != 0)
 		return error_input("a key has no value");
 	uint32_t container = machine->stack[from - 1];
 	for (size_t i = from; i < end; i++) {
-		uint8_t item = value_at(machine, machine->stack[i])->kind;
+		uint8_t item = machine_value_at(machine, machine->stack[i])->kind;
 		if (kind == PICKLE_DICT && (i - from) % 2 == 0 && item != PICKLE_TEXT &&
 		    item != PICKLE_WHOLE)
 			return error_input("a key of a dictionary is neither text nor a whole number");
@@ -231,7 +210,7 @@ static int op_fill_marked(struct machine *machine, enum pickle_kind kind)
 static int op_fill_one(struct machine *machine, enum pickle_kind kind)
 {
 	size_t count = kind == PICKLE_LIST ? 1 : 2;
-	return need(machine, count) < 0 ? -1 : op_fill(machine, machine->depth - count, kind);
+	return machine_need(machine, count) < 0 ? -1 : op_fill(machine, machine->depth - count, kind);
 }
 
 /* Python's pickler numbers the memo from 0 on without gaps; an entry is never changed. */
@@ -243,8 +222,8 @@ static int op_put(struct machine *machine, int width)
 	if (number != machine->memo_count)
 		return error_input("memo %" PRIu64 " is filled out of order", number);
 	void *memo = machine->memo;
-	if (need(machine, 1) < 0 || memory_grow(&memo, &machine->memo_capacity, machine->memo_count + 1,
-	                                sizeof *machine->memo) < 0)
+	if (machine_need(machine, 1) < 0 || memory_grow(&memo, &machine->memo_capacity,
+	                                        machine->memo_count + 1, sizeof *machine->memo) < 0)
 		return -1;
 	machine->memo = memo;
 	machine->memo[machine->memo_count++] = machine->stack[machine->depth - 1];
@@ -258,7 +237,7 @@ static int op_get(struct machine *machine, int width)
 		return -1;
 	if (number >= machine->memo_count)
 		return error_input("memo %" PRIu64 " is empty", number);
-	return push(machine, machine->memo[number]);
+	return machine_push(machine, machine->memo[number]);
 }
 
 static int push_name(struct machine *machine, const char *module, size_t module_size,
@@ -269,7 +248,7 @@ static int push_name(struct machine *machine, const char *module, size_t module_
 		return error_input(
 		    "the pickle names %.*s %.*s, which no plain checkpoint needs; it is refused",
 		    (int)module_size, module, (int)name_size, name);
-	return push_new(machine,
+	return machine_push_new(machine,
 	    (struct pickle_value){ .kind = PICKLE_GLOBAL, .global = (uint8_t)global, .whole = 0 });
 }
 
@@ -298,176 +277,17 @@ static int op_global(struct machine *machine)
 
 static int op_stack_global(struct machine *machine)
 {
-	if (need(machine, 2) < 0)
+	if (machine_need(machine, 2) < 0)
 		return -1;
-	const struct pickle_value *name = top(machine);
-	const struct pickle_value *module = value_at(machine, machine->stack[machine->depth - 2]);
+	const struct pickle_value *name = machine_top(machine);
+	const struct pickle_value *module =
+	    machine_value_at(machine, machine->stack[machine->depth - 2]);
 	if (module->kind != PICKLE_TEXT || name->kind != PICKLE_TEXT || module->text.size > 256 ||
 	    name->text.size > 256)
 		return error_input("STACK_GLOBAL of values that are no short texts");
 	machine->depth -= 2;
 	return push_name(machine, (const char *)machine->bytes + module->text.offset, module->text.size,
 	    (const char *)machine->bytes + name->text.offset, name->text.size);
-}
-
-/* The items of a tuple into items; 0, or -1 when it is none or their number is not in range. */
-static int tuple_items(const struct machine *machine, uint32_t tuple, uint32_t least, uint32_t most,
-    struct pickle_value **items)
-{
-	const struct pickle_value *value = value_at(machine, tuple);
-	if (value->kind != PICKLE_TUPLE || value->count < least || value->count > most)
-		return error_input("a tuple of %" PRIu32 " to %" PRIu32 " items is wanted", least, most);
-	uint32_t cell = value->cells.first;
-	for (uint32_t i = 0; i < value->count; i++, cell = machine->pickle->cells[cell].next)
-		items[i] = value_at(machine, machine->pickle->cells[cell].value);
-	return 0;
-}
-
-/* ("storage", torch.FloatStorage, key, location, elements), and None behind it in legacy files. */
-static int op_persistent_id(struct machine *machine)
-{
-	struct pickle_value *items[6];
-	uint32_t id;
-	if (need(machine, 1) < 0 ||
-	    tuple_items(machine, id = machine->stack[machine->depth - 1], 5, 6, items) < 0)
-		return error_context("persistent id");
-	char dtype = items[1]->kind == PICKLE_GLOBAL ? pickle_name_storage(items[1]->global) : 0;
-	uint32_t cell = value_at(machine, id)->cells.first;
-	if (!pickle_is_text(machine->pickle, machine->pickle->cells[cell].value, "storage") || !dtype ||
-	    items[2]->kind != PICKLE_TEXT || items[3]->kind != PICKLE_TEXT ||
-	    items[4]->kind != PICKLE_WHOLE || items[4]->whole < 0)
-		return error_input("persistent id: not (\"storage\", type, key, location, elements)");
-	if (value_at(machine, id)->count == 6 && items[5]->kind != PICKLE_NONE)
-		return error_input("persistent id: views of storages are not read");
-	struct pickle *pickle = machine->pickle;
-	void *storages = pickle->storages;
-	if (memory_grow(&storages, &pickle->storage_capacity, pickle->storage_count + 1,
-	        sizeof *pickle->storages) < 0)
-		return -1;
-	pickle->storages = storages;
-	pickle->storages[pickle->storage_count] = (struct pickle_storage){ items[2]->text.offset,
-		items[2]->text.size, (uint64_t)items[4]->whole, dtype };
-	machine->depth--;
-	return push_whole(machine, PICKLE_STORAGE, (int64_t)0) < 0
-	           ? -1
-	           : (top(machine)->index = (uint32_t)pickle->storage_count++, 0);
-}
-
-/* Up to 8 whole numbers, none negative. */
-static int tuple_numbers(
-    const struct machine *machine, const struct pickle_value *tuple, uint64_t *numbers)
-{
-	uint32_t cell = tuple->cells.first;
-	for (uint32_t i = 0; i < tuple->count; i++, cell = machine->pickle->cells[cell].next) {
-		const struct pickle_value *item = value_at(machine, machine->pickle->cells[cell].value);
-		if (item->kind != PICKLE_WHOLE || item->whole < 0)
-			return error_input("a size or stride is no number, or negative");
-		numbers[i] = (uint64_t)item->whole;
-	}
-	return 0;
-}
-
-/* _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks[, metadata]) */
-static int rebuild_tensor(struct machine *machine, uint32_t arguments)
-{
-	struct pickle_value *items[7];
-	if (tuple_items(machine, arguments, 6, 7, items) < 0)
-		return -1;
-	if (items[0]->kind != PICKLE_STORAGE || items[1]->kind != PICKLE_WHOLE || items[1]->whole < 0 ||
-	    items[2]->kind != PICKLE_TUPLE || items[3]->kind != PICKLE_TUPLE ||
-	    items[4]->kind != PICKLE_BOOL || items[5]->kind != PICKLE_DICT || items[5]->count != 0)
-		return error_input("the arguments are not those of a tensor");
-	if (items[2]->count != items[3]->count || items[2]->count > PICKLE_DIMENSIONS)
-		return error_input("%" PRIu32 " sizes and %" PRIu32 " strides (%d are allowed)",
-		    items[2]->count, items[3]->count, PICKLE_DIMENSIONS);
-	struct pickle *pickle = machine->pickle;
-	struct pickle_tensor tensor = { .storage = items[0]->index,
-		.dimensions = (int)items[2]->count,
-		.offset = (uint64_t)items[1]->whole };
-	void *tensors = pickle->tensors;
-	if (tuple_numbers(machine, items[2], tensor.shape) < 0 ||
-	    tuple_numbers(machine, items[3], tensor.strides) < 0 ||
-	    memory_grow(&tensors, &pickle->tensor_capacity, pickle->tensor_count + 1, sizeof tensor) <
-	        0)
-		return -1;
-	pickle->tensors = tensors;
-	pickle->tensors[pickle->tensor_count] = tensor;
-	struct pickle_value value = { .kind = PICKLE_TENSOR };
-	value.index = (uint32_t)pickle->tensor_count++;
-	return push_new(machine, value);
-}
-
-/* _rebuild_parameter(tensor, requires_grad, hooks): the tensor. */
-static int rebuild_parameter(struct machine *machine, uint32_t arguments)
-{
-	struct pickle_value *items[3];
-	if (tuple_items(machine, arguments, 3, 3, items) < 0)
-		return -1;
-	if (items[0]->kind != PICKLE_TENSOR || items[1]->kind != PICKLE_BOOL ||
-	    items[2]->kind != PICKLE_DICT || items[2]->count != 0)
-		return error_input("the arguments are not those of a parameter");
-	return push(machine, (uint32_t)(items[0] - machine->pickle->values));
-}
-
-/* torch.Size((2, 3)), torch.device("cuda", 0): values that nothing here uses. */
-static int call_inert(struct machine *machine, uint32_t arguments)
-{
-	struct pickle_value *items[2];
-	if (tuple_items(machine, arguments, 1, 2, items) < 0)
-		return -1;
-	return push_kind(machine, PICKLE_INERT);
-}
-
-static int call(struct machine *machine, uint8_t global, uint32_t arguments)
-{
-	switch (pickle_name_role(global)) {
-	case PICKLE_ROLE_ORDERED_DICT:
-		if (value_at(machine, arguments)->kind != PICKLE_TUPLE ||
-		    value_at(machine, arguments)->count != 0)
-			return error_input("arguments are not expected");
-		if (push_kind(machine, PICKLE_DICT) < 0)
-			return -1;
-		top(machine)->global = 1;
-		return 0;
-	case PICKLE_ROLE_TENSOR:
-		return rebuild_tensor(machine, arguments);
-	case PICKLE_ROLE_PARAMETER:
-		return rebuild_parameter(machine, arguments);
-	case PICKLE_ROLE_INERT_CALL:
-		return call_inert(machine, arguments);
-	case PICKLE_ROLE_STORAGE:
-	case PICKLE_ROLE_DTYPE:
-		break;
-	}
-	return error_input("it is not called in a plain checkpoint");
-}
-
-static int op_reduce(struct machine *machine)
-{
-	if (need(machine, 2) < 0)
-		return -1;
-	uint32_t arguments = machine->stack[machine->depth - 1];
-	const struct pickle_value *called = value_at(machine, machine->stack[machine->depth - 2]);
-	if (called->kind != PICKLE_GLOBAL)
-		return error_input("REDUCE of a value that is no known name");
-	machine->depth -= 2;
-	uint8_t global = called->global; /* values may move */
-	if (call(machine, global, arguments) < 0)
-		return error_context("call of %s", pickle_name_text(global));
-	return 0;
-}
-
-/* Attributes of an OrderedDict (_metadata of a state dictionary): dropped. */
-static int op_build(struct machine *machine)
-{
-	if (need(machine, 2) < 0)
-		return -1;
-	const struct pickle_value *state = top(machine);
-	const struct pickle_value *target = value_at(machine, machine->stack[machine->depth - 2]);
-	if (target->kind != PICKLE_DICT || !target->global || state->kind != PICKLE_DICT)
-		return error_input("BUILD of something else than an OrderedDict");
-	machine->depth--;
-	return 0;
 }
 
 static int op_frame(struct machine *machine)
@@ -482,18 +302,18 @@ static int op_frame(struct machine *machine)
 
 static int op_real(struct machine *machine)
 {
-	return take(machine, 8) ? push_kind(machine, PICKLE_REAL) : -1;
+	return take(machine, 8) ? machine_push_kind(machine, PICKLE_REAL) : -1;
 }
 
 static int step_value(struct machine *machine, uint8_t opcode)
 {
 	switch (opcode) {
 	case 'N':
-		return push_kind(machine, PICKLE_NONE);
+		return machine_push_kind(machine, PICKLE_NONE);
 	case 0x88: /* NEWTRUE */
-		return push_whole(machine, PICKLE_BOOL, 1);
+		return machine_push_whole(machine, PICKLE_BOOL, 1);
 	case 0x89: /* NEWFALSE */
-		return push_whole(machine, PICKLE_BOOL, 0);
+		return machine_push_whole(machine, PICKLE_BOOL, 0);
 	case 'J': /* BININT */
 		return op_whole(machine, 4);
 	case 'K': /* BININT1 */
@@ -511,11 +331,11 @@ static int step_value(struct machine *machine, uint8_t opcode)
 	case 0x8d: /* BINUNICODE8 */
 		return op_text(machine, 8, PICKLE_TEXT);
 	case '}': /* EMPTY_DICT */
-		return push_kind(machine, PICKLE_DICT);
+		return machine_push_kind(machine, PICKLE_DICT);
 	case ']': /* EMPTY_LIST */
-		return push_kind(machine, PICKLE_LIST);
+		return machine_push_kind(machine, PICKLE_LIST);
 	case ')': /* EMPTY_TUPLE */
-		return push_kind(machine, PICKLE_TUPLE);
+		return machine_push_kind(machine, PICKLE_TUPLE);
 	case 'c': /* GLOBAL */
 		return op_global(machine);
 	case 0x93: /* STACK_GLOBAL */
@@ -556,11 +376,11 @@ static int step(struct machine *machine, uint8_t opcode)
 	case 'j': /* LONG_BINGET */
 		return op_get(machine, 4);
 	case 'Q': /* BINPERSID */
-		return op_persistent_id(machine);
+		return machine_persistent_id(machine);
 	case 'R': /* REDUCE */
-		return op_reduce(machine);
+		return machine_reduce(machine);
 	case 'b': /* BUILD */
-		return op_build(machine);
+		return machine_build(machine);
 	case 0x95: /* FRAME */
 		return op_frame(machine);
 	default:

@@ -215,38 +215,52 @@ static int check_entry_names(const struct safetensors_entry *entries, size_t cou
 	return status;
 }
 
-/* The JSON of all entries on stream. */
-static int put_entries(FILE *stream, const struct safetensors_entry *entries, size_t count)
+/* {"format":"pt", and the words of metadata}: loaders of others ask for the format. */
+static void put_metadata(FILE *stream, const char *metadata, size_t size)
 {
-	uint64_t place = 0;
-	putc('{', stream);
-	for (size_t i = 0; i < count; i++) {
-		const struct safetensors_entry *entry = &entries[i];
-		struct checkpoint_tensor tensor = { .dtype = entry->dtype,
-			.dimensions = entry->dimensions };
-		memcpy(tensor.shape, entry->shape, sizeof tensor.shape);
-		if (tensor_fill(&tensor) < 0)
-			return error_context("tensor \"%.200s\"", entry->name);
-		if (i > 0)
+	fputs("{\"__metadata__\":{\"format\":\"pt\"", stream);
+	for (const char *line = metadata, *end = metadata + size; line < end;) {
+		const char *newline = memchr(line, '\n', (size_t)(end - line));
+		const char *stop = newline ? newline : end;
+		const char *equals = memchr(line, '=', (size_t)(stop - line));
+		if (equals) {
 			putc(',', stream);
-		textout_json(stream, entry->name, strlen(entry->name));
-		fprintf(stream, ":{\"dtype\":\"%s\",\"shape\":[", foreign_dtype(entry->dtype));
-		for (int d = 0; d < entry->dimensions; d++)
-			fprintf(stream, "%s%" PRIu64, d > 0 ? "," : "", entry->shape[d]);
-		uint64_t end;
-		if (__builtin_add_overflow(place, tensor.elements * dtype_size(entry->dtype), &end))
-			return error_input("tensor \"%.200s\": the sum of all sizes is too large", entry->name);
-		fprintf(stream, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", place, end);
-		place = end;
+			textout_json(stream, line, (size_t)(equals - line));
+			putc(':', stream);
+			textout_json(stream, equals + 1, (size_t)(stop - equals - 1));
+		}
+		line = stop + 1;
 	}
 	putc('}', stream);
-	while (ftell(stream) % 8 != 0)
-		putc(' ', stream);
+}
+
+/* ,"name":{...} with the payload from *place on, which moves behind it. */
+static int put_entry(FILE *stream, const struct safetensors_entry *entry, uint64_t *place)
+{
+	struct checkpoint_tensor tensor = { .dtype = entry->dtype, .dimensions = entry->dimensions };
+	memcpy(tensor.shape, entry->shape, sizeof tensor.shape);
+	if (tensor_fill(&tensor) < 0)
+		return -1;
+	uint64_t end;
+	if (__builtin_add_overflow(*place, tensor.elements * dtype_size(entry->dtype), &end))
+		return error_input("the sum of all sizes is too large");
+	char text[128];
+	putc(',', stream);
+	textout_json(stream, entry->name, strlen(entry->name));
+	snprintf(text, sizeof text, ":{\"dtype\":\"%s\",\"shape\":[", foreign_dtype(entry->dtype));
+	fputs(text, stream);
+	for (int i = 0; i < entry->dimensions; i++) {
+		snprintf(text, sizeof text, "%s%" PRIu64, i > 0 ? "," : "", entry->shape[i]);
+		fputs(text, stream);
+	}
+	snprintf(text, sizeof text, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", *place, end);
+	fputs(text, stream);
+	*place = end;
 	return 0;
 }
 
-int safetensors_format(
-    const struct safetensors_entry *entries, size_t count, uint8_t **header, size_t *size)
+int safetensors_format(const struct safetensors_entry *entries, size_t count, const char *metadata,
+    size_t metadata_size, uint8_t **header, size_t *size)
 {
 	if (check_entry_names(entries, count) < 0)
 		return -1;
@@ -256,7 +270,15 @@ int safetensors_format(
 	if (!stream)
 		return error_memory(0);
 	fwrite("\0\0\0\0\0\0\0", 1, 8, stream); /* the length, set below */
-	int status = put_entries(stream, entries, count);
+	put_metadata(stream, metadata, metadata_size);
+	int status = 0;
+	uint64_t place = 0;
+	for (size_t i = 0; i < count && status == 0; i++)
+		if (put_entry(stream, &entries[i], &place) < 0)
+			status = error_context("tensor \"%.200s\"", entries[i].name);
+	putc('}', stream);
+	while (ftell(stream) % 8 != 0)
+		putc(' ', stream);
 	bool failed = ferror(stream);
 	if ((fclose(stream) != 0 || failed) && status == 0)
 		status = error_memory(length);

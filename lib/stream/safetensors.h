@@ -23,9 +23,10 @@ struct safetensors_entry {
 };
 
 /* The header of a file with these entries, padded with blanks so that payloads start at a multiple
- * of 8; *header is the caller's (memory_release). 0, or -1: ERROR_INPUT for a name that occurs
- * twice or is "__metadata__"; or memory. */
-int safetensors_format(
-    const struct safetensors_entry *entries, size_t count, uint8_t **header, size_t *size);
+ * of 8; *header is the caller's (memory_release). metadata: lines "word=value" (no word "format")
+ * that become __metadata__. 0, or -1: ERROR_INPUT for a name that occurs twice or is
+ * "__metadata__"; or memory. */
+int safetensors_format(const struct safetensors_entry *entries, size_t count, const char *metadata,
+    size_t metadata_size, uint8_t **header, size_t *size);
 
 #endif
