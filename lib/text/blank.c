@@ -4,9 +4,7 @@
 #include "text/blank.h"
 #include "base/utf8.h"
 
-#include <stdbool.h>
-
-static bool is_blank(uint32_t code)
+bool blank_is(uint32_t code)
 {
 	return (code >= 0x09 && code <= 0x0d) || (code >= 0x1c && code <= 0x20) || code == 0x85 ||
 	       code == 0xa0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
@@ -17,7 +15,7 @@ size_t blank_first(const char *text, size_t size)
 {
 	uint32_t code;
 	int length = utf8_decode((const uint8_t *)text, size, &code);
-	return length > 0 && is_blank(code) ? (size_t)length : 0;
+	return length > 0 && blank_is(code) ? (size_t)length : 0;
 }
 
 size_t blank_trim_end(const char *text, size_t size)

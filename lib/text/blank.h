@@ -2,7 +2,11 @@
 #ifndef ZV_TEXT_BLANK_H
 #define ZV_TEXT_BLANK_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+bool blank_is(uint32_t code);
 
 /* Bytes of the white-space character at text[0] (size >= 1), or 0. */
 size_t blank_first(const char *text, size_t size);

@@ -40,7 +40,7 @@ struct template_segment {
 	bool image; /* text is empty */
 	char *text; /* size bytes and a zero byte; owned by the prompt */
 	size_t size;
-	bool bos, eos; /* <s> in front, </s> behind */
+	bool bos; /* <s> in front */
 };
 
 struct template_prompt {
@@ -50,12 +50,12 @@ struct template_prompt {
 
 /* Append the segments of a dialogue of count turns to prompt; the picture, if there is one,
  * belongs to the first turn. Only the first text segment may carry bos. A segment without text
- * stays only if it carries bos or eos. 0, or -1: memory. */
+ * stays only if it carries bos. 0, or -1: memory. */
 int template_render(const struct template *template, const struct template_turn *turns,
     size_t count, bool image, struct template_prompt *prompt);
 void template_prompt_clear(struct template_prompt *prompt);
 
-/* How to tokenise a text segment: bos and eos of the segment; added tokens and prefix as the
+/* How to tokenise a text segment: bos as the segment says; added tokens and prefix as the
  * template says, or, where it says nothing, as the caller does. */
 struct bpe_options template_options(const struct template *template,
     const struct template_segment *segment, enum bpe_added added, bool modern);
@@ -63,7 +63,7 @@ struct bpe_options template_options(const struct template *template,
 /* Texts that end an answer (besides eos): i = 0.. until NULL. They are not part of the answer. */
 const char *template_stop(const struct template *template, size_t i);
 
-/* Does the answer end with eos in training? */
+/* Does an answer end with </s> in training? */
 bool template_answer_eos(const struct template *template);
 
 /* The built-in templates: the i-th name and its file's text, NULL behind the last. */
