@@ -1,0 +1,234 @@
+/* zv-import.c - make a model directory from other people's checkpoints, an adapter file from a
+ * PEFT adapter, or a stream from loose tensors.
+ */
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/message.h"
+#include "base/output.h"
+#include "base/program.h"
+#include "base/progress.h"
+#include "base/textout.h"
+#include "model/import.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct {
+	const char *vit, *qformer, *llm, *base, *delta;
+	const char *config, *tokenizer, *vocabulary;
+	const char *dtype, *template;
+	struct option_list adapters;
+	bool keep, force;
+} option;
+
+static const struct option_entry options[] = {
+	{ 0, "vit", "FILE", OPTION_TEXT, &option.vit, 0, 0, NULL,
+	    "take the image encoder from FILE (eva_vit_g.pth, or any\n"
+	    "checkpoint that has one)" },
+	{ 0, "qformer", "FILE", OPTION_TEXT, &option.qformer, 0, 0, NULL,
+	    "take the Q-Former from FILE" },
+	{ 0, "llm", "DIR", OPTION_TEXT, &option.llm, 0, 0, NULL, "take the language model from DIR" },
+	{ 0, "base", "DIR", OPTION_TEXT, &option.base, 0, 0, NULL,
+	    "the LLaMA that --delta is to be added to" },
+	{ 0, "delta", "DIR", OPTION_TEXT, &option.delta, 0, 0, NULL,
+	    "take the language model as the sum of --base and DIR" },
+	{ 0, "adapter", "DIR", OPTION_LIST, &option.adapters, 0, 0, NULL,
+	    "merge the PEFT LoRA adapter in DIR; may be given again\n"
+	    "(without a source: write it to the adapter file -o FILE)" },
+	{ 0, "keep", NULL, OPTION_FLAG, &option.keep, 0, 0, NULL,
+	    "keep adapters as files in the model instead of merging" },
+	{ 0, "config", "FILE", OPTION_TEXT, &option.config, 0, 0, NULL,
+	    "config.json for checkpoints that have none (LAVIS)" },
+	{ 0, "tokenizer", "FILE", OPTION_TEXT, &option.tokenizer, 0, 0, NULL,
+	    "tokenizer.model of the language model" },
+	{ 0, "vocab", "FILE", OPTION_TEXT, &option.vocabulary, 0, 0, NULL,
+	    "vocab.txt of the Q-Former's text branch" },
+	{ 0, "dtype", "LIST", OPTION_TEXT, &option.dtype, 0, 0, NULL,
+	    "store matrices as f32, bf16 or f16; or by part, such as\n"
+	    "vit=bf16,llm=f16 (default: as they come)" },
+	{ 0, "template", "NAME", OPTION_TEXT, &option.template, 0, 0, NULL,
+	    "prompt template the model is meant for: ziya, vicuna,\n"
+	    "minigpt4, plain, ... (default: guessed)" },
+	{ 0, "force", NULL, OPTION_FLAG, &option.force, 0, 0, NULL, "replace DIR if it exists" },
+	{ 0, NULL, NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL },
+};
+
+static const struct program program = {
+	.name = "zv-import",
+	.purpose = "make a model directory from other checkpoints",
+	.operands = "[-o DIR] SOURCE...",
+	.common = COMMON_OUTPUT,
+	.options = options,
+	.input = "checkpoints: directories of Hugging Face (safetensors or torch, sharded\n"
+	         "      or not), LAVIS .pth files",
+	.output = "DIR with llm.zv, vit.zv and qformer.zv, as far as the sources go; a table\n"
+	          "      of what went where on standard output",
+	.examples = { "zv-import -o ziya Ziya-BLIP2-14B-Visual-v1 Ziya-LLaMA-13B-v1",
+	    "zv-import -o itm blip2_pretrained.pth --vit eva_vit_g.pth --vocab vocab.txt" },
+	.see_also = "zv-export(1), zv-ls(1), zv-model(5)",
+};
+
+static void clean_up_and_die(int signal_number)
+{
+	output_clean_up();
+	import_clean_up();
+	signal(signal_number, SIG_DFL);
+	raise(signal_number);
+}
+
+/* The directory being built must go too when the program is interrupted. */
+static void prepare_signals(void)
+{
+	static const int deadly[] = { SIGINT, SIGTERM, SIGHUP };
+	for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++) {
+		struct sigaction action = { .sa_handler = clean_up_and_die };
+		struct sigaction before;
+		if (sigaction(deadly[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			sigaction(deadly[i], &action, NULL);
+	}
+	/* A file size limit is a failed write like any other, not a death without a word. */
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+static char parse_dtype(const char *text, size_t length)
+{
+	static const char *const names[] = { "f32", "bf16", "f16" };
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strlen(names[i]) == length && strncmp(names[i], text, length) == 0)
+			return dtype_from_name(names[i]);
+	program_usage("--dtype: \"%.*s\" is none of f32, bf16, f16", (int)length, text);
+}
+
+/* "bf16", or "vit=bf16,llm=f16". */
+static void parse_dtypes(const char *list, char dtypes[IMPORT_PARTS])
+{
+	for (const char *at = list;; at++) {
+		size_t length = strcspn(at, ",");
+		const char *equals = memchr(at, '=', length);
+		size_t name = equals ? (size_t)(equals - at) : 0;
+		bool found = false;
+		for (int part = 0; part < IMPORT_PARTS; part++) {
+			if (equals && (strlen(import_part_names[part]) != name ||
+			                  strncmp(import_part_names[part], at, name) != 0))
+				continue;
+			found = true;
+			dtypes[part] =
+			    equals ? parse_dtype(equals + 1, length - name - 1) : parse_dtype(at, length);
+		}
+		if (!found)
+			program_usage("--dtype: \"%.*s\" is none of llm, vit, qformer", (int)name, at);
+		at += length;
+		if (!*at)
+			break;
+	}
+}
+
+static size_t count_ignored(const struct import *import)
+{
+	const char *file;
+	size_t count = 0;
+	while (import_ignored(import, count, &file))
+		count++;
+	return count;
+}
+
+static void print_table(const struct import *import)
+{
+	enum { SHOWN = 4 };
+	printf("%-8s %8s %14s %14s\n", "part", "tensors", "parameters", "bytes");
+	for (int part = 0; part < IMPORT_PARTS; part++) {
+		struct import_count count = import_count(import, (enum import_part)part);
+		if (count.present)
+			printf("%-8s %8llu %14llu %14llu\n", import_part_names[part],
+			    (unsigned long long)count.tensors, (unsigned long long)count.parameters,
+			    (unsigned long long)count.bytes);
+	}
+	size_t ignored = count_ignored(import);
+	if (ignored == 0)
+		return;
+	printf("%-8s %8zu", "ignored", ignored);
+	for (size_t i = 0; i < ignored; i++) {
+		const char *file, *name = import_ignored(import, i, &file);
+		if (i == SHOWN && !common.verbose) {
+			printf(", ... (-v lists them all)");
+			break;
+		}
+		printf("%s", common.verbose ? "\n  " : i ? ", " : " ");
+		textout_field(stdout, name, strlen(name));
+		if (common.verbose)
+			printf("\t%s", file);
+	}
+	printf("\n");
+}
+
+static void import_model(char **sources, int count)
+{
+	struct import_request request = {
+		.sources = (const char *const *)sources,
+		.source_count = count,
+		.vit = option.vit,
+		.qformer = option.qformer,
+		.llm = option.llm,
+		.base = option.base,
+		.delta = option.delta,
+		.config = option.config,
+		.tokenizer = option.tokenizer,
+		.vocabulary = option.vocabulary,
+		.adapters = option.adapters.texts,
+		.adapter_count = option.adapters.count,
+		.keep_adapters = option.keep,
+		.template = option.template,
+	};
+	if (option.dtype)
+		parse_dtypes(option.dtype, request.dtypes);
+	struct import *import = import_open(&request);
+	if (!import)
+		program_fail(NULL);
+	uint64_t bytes = 0;
+	for (int part = 0; part < IMPORT_PARTS; part++)
+		bytes += import_count(import, (enum import_part)part).bytes;
+	progress_begin("bytes", bytes);
+	int result = import_write(import, common.output, option.force);
+	progress_clear();
+	if (result < 0)
+		program_fail(common.output);
+	print_table(import);
+	const char *remark;
+	for (size_t i = 0; (remark = import_remark(import, i)); i++)
+		message_note(NULL, "%s", remark);
+	import_close(import);
+}
+
+static void keep_adapter(void)
+{
+	uint64_t tensors;
+	if (option.adapters.count != 1)
+		program_usage("an adapter file holds one adapter, but --adapter was given %d times",
+		    option.adapters.count);
+	if (import_keep_adapter(option.adapters.texts[0], common.output, &tensors) < 0)
+		program_fail(NULL);
+	printf("%-8s %8s\n%-8s %8llu\n", "part", "tensors", "adapter", (unsigned long long)tensors);
+}
+
+int main(int argc, char **argv)
+{
+	int first = program_begin(&program, argc, argv);
+	prepare_signals();
+	bool role = option.vit || option.qformer || option.llm || option.delta;
+	if (!common.output)
+		program_usage("-o DIR says where the model is to go");
+	if (!option.base != !option.delta)
+		program_usage("--base and --delta belong together");
+	if (option.llm && option.delta)
+		program_usage("--llm and --delta both give the language model");
+	if (option.keep && option.adapters.count == 0)
+		program_usage("--keep is about an --adapter");
+	if (first == argc && !role && option.adapters.count == 0)
+		program_usage("no source is given");
+	if (first == argc && !role)
+		keep_adapter();
+	else
+		import_model(argv + first, argc - first);
+	return program_end();
+}

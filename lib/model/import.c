@@ -1,0 +1,307 @@
+/* import.c - the course of an import: open, look what is there, measure, check, write (see
+ * import.h).
+ */
+#include "model/import.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "model/import_directory.h"
+#include "model/import_pass.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A tensor that every checkpoint with the part has. */
+static const char *const signs[IMPORT_PARTS] = { "model.embed_tokens.weight",
+	"embeddings.patch_embedding.weight", "query_tokens" };
+
+static int (*const measures[IMPORT_PARTS])(
+    struct import *) = { import_llm_measure, import_vit_measure, import_qformer_measure };
+static int (*const passes[IMPORT_PARTS])(
+    struct import_pass *) = { import_llm_tensors, import_vit_tensors, import_qformer_tensors };
+
+static int open_sources(struct import *import)
+{
+	const struct import_request *request = import->request;
+	for (int i = 0; i < request->source_count; i++)
+		if (import_sources_add(&import->sources, request->sources[i], IMPORT_ALL_PARTS, false) < 0)
+			return -1;
+	const struct {
+		const char *path;
+		enum import_part part;
+	} roles[] = {
+		{ request->vit, IMPORT_VIT },
+		{ request->qformer, IMPORT_QFORMER },
+		{ request->llm, IMPORT_LLM },
+		{ request->delta, IMPORT_LLM },
+	};
+	for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+		if (roles[i].path &&
+		    import_sources_add(&import->sources, roles[i].path, 1U << roles[i].part, true) < 0)
+			return -1;
+	if (request->base &&
+	    import_sources_add(&import->base, request->base, 1U << IMPORT_LLM, true) < 0)
+		return -1;
+	if (import_sources_sort(&import->sources) < 0 || import_sources_sort(&import->base) < 0)
+		return -1;
+	if (request->config && !(import->config = json_open(request->config)))
+		return error_context("%s", request->config);
+	return 0;
+}
+
+static int open_adapters(struct import *import)
+{
+	const struct import_request *request = import->request;
+	if (request->adapter_count == 0)
+		return 0;
+	import->adapters =
+	    memory_allocate_zero((size_t)request->adapter_count, sizeof *import->adapters);
+	if (!import->adapters)
+		return -1;
+	for (int i = 0; i < request->adapter_count; i++, import->adapter_count++)
+		if (import_adapter_open(&import->adapters[i], request->adapters[i]) < 0) {
+			import_adapter_close(&import->adapters[i]);
+			return -1;
+		}
+	return 0;
+}
+
+/* Which parts are there; what is missing that the others need. */
+static int find_parts(struct import *import)
+{
+	bool present[IMPORT_PARTS], any = false;
+	for (int part = 0; part < IMPORT_PARTS; part++) {
+		present[part] = import_has(import, (enum import_part)part, signs[part]);
+		import->counts[part].present = present[part];
+		any |= present[part];
+	}
+	const char *first = import->sources.count ? import->sources.list[0].path : "";
+	if (!any)
+		return error_input("%s: holds no part of a model that is known", first);
+	const struct {
+		const char *given, *option;
+		enum import_part part;
+	} wanted[] = {
+		{ import->request->vit, "--vit", IMPORT_VIT },
+		{ import->request->qformer, "--qformer", IMPORT_QFORMER },
+		{ import->request->llm, "--llm", IMPORT_LLM },
+		{ import->request->delta, "--delta", IMPORT_LLM },
+	};
+	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+		if (wanted[i].given && !present[wanted[i].part])
+			return error_input("%s: given with %s, but lacks %s", wanted[i].given, wanted[i].option,
+			    signs[wanted[i].part]);
+	if (present[IMPORT_QFORMER] && !present[IMPORT_VIT])
+		return error_input("%s: this checkpoint has no image encoder (LAVIS pretrained files do "
+		                   "not): give --vit eva_vit_g.pth",
+		    first);
+	if (import->adapter_count && !present[IMPORT_LLM])
+		return error_input("%s: no source has the language model that this adapter is for",
+		    import->adapters[0].path);
+	if (present[IMPORT_VIT] && !present[IMPORT_QFORMER])
+		import_note(import, "no source has a Q-Former: only zv-encode can use this model");
+	return 0;
+}
+
+/* A tensor in one of our layers that we do not know would change what the layer computes. */
+static int check_strange(const struct import *import)
+{
+	const uint64_t layers[IMPORT_PARTS] = { import->llm.layers, import->vit.layers,
+		import->qformer.layers };
+	for (size_t i = 0; i < import->sources.rest_count; i++) {
+		const struct import_rest *rest = &import->sources.rest[i];
+		if (rest->kind != IMPORT_STRANGE || (uint64_t)rest->layer >= layers[rest->part])
+			continue;
+		const struct import_origin *sign =
+		    import_find(&import->sources, rest->part, signs[rest->part]);
+		if (sign && sign->source == rest->source)
+			return error_input("%s: tensor \"%s\" is in a layer of the %s, but no layer that is "
+			                   "known has such a tensor",
+			    rest->source->path, rest->tensor->name, import_part_names[rest->part]);
+	}
+	return 0;
+}
+
+static int check_adapters(const struct import *import)
+{
+	for (int i = 0; i < import->adapter_count; i++)
+		for (size_t j = 0; j < import->adapters[i].count; j++) {
+			const struct import_change *change = &import->adapters[i].changes[j];
+			if (!change->used && !import->request->keep_adapters)
+				return error_input("%s: changes %s, which this model does not have",
+				    import->adapters[i].path, change->key);
+		}
+	return 0;
+}
+
+static int check_all(struct import *import)
+{
+	for (int part = 0; part < IMPORT_PARTS; part++)
+		if (import->counts[part].present && measures[part](import) < 0)
+			return -1;
+	if (import->counts[IMPORT_LLM].present && import_llm_tokens(import) < 0)
+		return -1;
+	if (import->qformer.vocabulary && import_qformer_tokens(import) < 0)
+		return -1;
+	if (check_strange(import) < 0)
+		return -1;
+	for (int part = 0; part < IMPORT_PARTS; part++) {
+		struct import_pass pass = { .import = import, .part = (enum import_part)part };
+		if (import->counts[part].present && passes[part](&pass) < 0)
+			return -1;
+	}
+	if (import->qformer.llm_width && !import->counts[IMPORT_LLM].present)
+		import_note(import,
+		    "no source has the language model (width %llu): without it "
+		    "zv-generate cannot use this model",
+		    (unsigned long long)import->qformer.llm_width);
+	return check_adapters(import);
+}
+
+struct import *import_open(const struct import_request *request)
+{
+	struct import *import = memory_allocate_zero(1, sizeof *import);
+	if (!import)
+		return NULL;
+	import->request = request;
+	if (open_sources(import) == 0 && open_adapters(import) == 0 && find_parts(import) == 0 &&
+	    check_all(import) == 0)
+		return import;
+	import_close(import);
+	return NULL;
+}
+
+void import_close(struct import *import)
+{
+	if (!import)
+		return;
+	for (int i = 0; i < import->adapter_count; i++)
+		import_adapter_close(&import->adapters[i]);
+	memory_release(import->adapters);
+	import_sources_close(&import->sources);
+	import_sources_close(&import->base);
+	json_release(import->config);
+	memory_release(import->tokenizer.bytes);
+	memory_release(import->llm_added.bytes);
+	memory_release(import->vocabulary.bytes);
+	memory_release(import->qformer_added.bytes);
+	memory_release(import);
+}
+
+struct import_count import_count(const struct import *import, enum import_part part)
+{
+	return import->counts[part];
+}
+
+const char *import_ignored(const struct import *import, size_t i, const char **file)
+{
+	const struct import_sources *sources = &import->sources;
+	for (size_t j = 0; j < sources->origin_count; j++) {
+		const struct import_origin *origin = &sources->origins[j];
+		if (origin->taken || i-- > 0)
+			continue;
+		*file = checkpoint_file(origin->source->checkpoint, origin->tensor);
+		return origin->tensor->name;
+	}
+	if (i >= sources->rest_count)
+		return NULL;
+	*file = checkpoint_file(sources->rest[i].source->checkpoint, sources->rest[i].tensor);
+	return sources->rest[i].tensor->name;
+}
+
+const char *import_remark(const struct import *import, size_t i)
+{
+	return i < (size_t)import->remark_count ? import->remarks[i] : NULL;
+}
+
+static int write_part(struct import *import, enum import_part part)
+{
+	char name[32];
+	snprintf(name, sizeof name, "%s.zv", import_part_names[part]);
+	const char *path = import_directory_file(name);
+	struct import_pass pass = { .import = import, .part = part };
+	pass.writer = path ? writer_open(path, WRITER_BARE) : NULL;
+	if (!pass.writer)
+		return -1;
+	if (passes[part](&pass) < 0) {
+		writer_abandon(pass.writer);
+		return error_context("%s", name);
+	}
+	import->fingerprints[part] = writer_fingerprint(pass.writer);
+	return writer_finish(pass.writer) < 0 ? error_context("%s", name) : 0;
+}
+
+/* "lora/chinese/" is kept as chinese.zv. */
+static int adapter_name(const char *path, char *name, size_t size)
+{
+	size_t end = strlen(path);
+	while (end > 0 && path[end - 1] == '/')
+		end--;
+	size_t begin = end;
+	while (begin > 0 && path[begin - 1] != '/')
+		begin--;
+	int length = snprintf(name, size, "%.*s.zv", (int)(end - begin), path + begin);
+	for (int part = 0; part < IMPORT_PARTS; part++)
+		if (strncmp(name, import_part_names[part], end - begin) == 0 &&
+		    import_part_names[part][end - begin] == '\0')
+			return error_system("%s: an adapter cannot be called %s", path, name);
+	return length < 4 || (size_t)length >= size || name[0] == '.'
+	           ? error_system("%s: the adapter's directory has no name to call it by", path)
+	           : 0;
+}
+
+enum { ADAPTERS_MOST = 16, NAME_SIZE = 256 };
+
+static int name_adapters(const struct import *import, char (*adapters)[NAME_SIZE])
+{
+	if (import->adapter_count > ADAPTERS_MOST)
+		return error_system("more than %d adapters", ADAPTERS_MOST);
+	for (int i = 0; i < import->adapter_count; i++) {
+		if (adapter_name(import->adapters[i].path, adapters[i], NAME_SIZE) < 0)
+			return -1;
+		for (int j = 0; j < i; j++)
+			if (strcmp(adapters[i], adapters[j]) == 0)
+				return error_system("two adapters are called %s", adapters[i]);
+	}
+	return 0;
+}
+
+int import_write(struct import *import, const char *directory, bool force)
+{
+	char adapters[ADAPTERS_MOST][NAME_SIZE];
+	const char *names[IMPORT_PARTS + ADAPTERS_MOST + 1] = { "llm.zv", "vit.zv", "qformer.zv" };
+	int kept = import->request->keep_adapters ? import->adapter_count : 0;
+	if (kept && name_adapters(import, adapters) < 0)
+		return -1;
+	for (int i = 0; i < kept; i++)
+		names[IMPORT_PARTS + i] = adapters[i];
+	if (import_directory_begin(directory, force, names) < 0)
+		return -1;
+	int result = 0;
+	for (int part = 0; part < IMPORT_PARTS && result == 0; part++)
+		if (import->counts[part].present)
+			result = write_part(import, (enum import_part)part);
+	for (int i = 0; i < kept && result == 0; i++) {
+		const char *path = import_directory_file(adapters[i]);
+		uint64_t tensors;
+		result = path ? import_adapter_write(&import->adapters[i], path, &tensors) : -1;
+	}
+	if (result == 0)
+		return import_directory_commit();
+	import_directory_abandon();
+	return -1;
+}
+
+void import_clean_up(void)
+{
+	import_directory_abandon();
+}
+
+int import_keep_adapter(const char *path, const char *output, uint64_t *tensors)
+{
+	struct import_adapter adapter;
+	int result = import_adapter_open(&adapter, path);
+	if (result == 0)
+		result = import_adapter_write(&adapter, output, tensors);
+	import_adapter_close(&adapter);
+	return result;
+}

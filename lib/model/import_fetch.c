@@ -1,0 +1,205 @@
+/* import_fetch.c - read, sum, merge and convert one tensor (see import_fetch.h). */
+#include "model/import_fetch.h"
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "model/import_delta.h"
+
+#include <string.h>
+
+bool import_fetch_find(
+    struct import *import, enum import_part part, const char *key, struct import_fetch *fetch)
+{
+	*fetch = (struct import_fetch){ 0 };
+	/* The adapter given last that replaces the tensor has the last word. */
+	for (int i = import->adapter_count - 1; i >= 0 && !import->request->keep_adapters; i--) {
+		struct import_change *change = import_adapter_find(&import->adapters[i], part, key);
+		if (!change || !change->whole)
+			continue;
+		change->used = true;
+		fetch->checkpoint = import->adapters[i].checkpoint;
+		fetch->tensor = change->whole;
+		break;
+	}
+	struct import_origin *origin = import_find(&import->sources, part, key);
+	if (origin)
+		origin->taken = true;
+	if (!fetch->tensor && origin) {
+		fetch->checkpoint = origin->source->checkpoint;
+		fetch->tensor = origin->tensor;
+		struct import_origin *base = import_find(&import->base, part, key);
+		if (base)
+			base->taken = true;
+		if (base && !import_delta_replaces(origin->tensor->name)) {
+			fetch->base = base->source->checkpoint;
+			fetch->base_tensor = base->tensor;
+		}
+	}
+	if (!fetch->tensor)
+		return false;
+	fetch->file = checkpoint_file(fetch->checkpoint, fetch->tensor);
+	fetch->stored = fetch->base ? 'e' : fetch->tensor->dtype == 'd' ? 'f' : fetch->tensor->dtype;
+	return true;
+}
+
+static bool same_shape(const struct checkpoint_tensor *a, const struct checkpoint_tensor *b)
+{
+	return a->dimensions == b->dimensions &&
+	       memcmp(a->shape, b->shape, (size_t)a->dimensions * sizeof a->shape[0]) == 0;
+}
+
+static int check_changes(
+    struct import *import, enum import_part part, const char *key, const struct import_fetch *fetch)
+{
+	const struct checkpoint_tensor *tensor = fetch->tensor;
+	for (int i = 0; i < import->adapter_count && !import->request->keep_adapters; i++) {
+		struct import_change *change = import_adapter_find(&import->adapters[i], part, key);
+		if (!change || change->whole)
+			continue;
+		change->used = true;
+		if (tensor->dimensions != 2 || change->b->shape[0] != tensor->shape[0] ||
+		    change->a->shape[1] != tensor->shape[1])
+			return error_input("%s: its lora_A and lora_B for %s make %llu x %llu, the model's "
+			                   "tensor has another shape",
+			    import->adapters[i].path, key, (unsigned long long)change->b->shape[0],
+			    (unsigned long long)change->a->shape[1]);
+	}
+	return 0;
+}
+
+int import_fetch_check(
+    struct import *import, enum import_part part, const char *key, struct import_fetch *fetch)
+{
+	const struct checkpoint_tensor *tensor = fetch->tensor;
+	if (!dtype_is_float(tensor->dtype))
+		return error_input("%s: tensor \"%s\" is of type %s, which holds no weights", fetch->file,
+		    tensor->name, dtype_name(tensor->dtype));
+	if (import->request->delta && part == IMPORT_LLM && !fetch->base &&
+	    !import_delta_replaces(tensor->name))
+		return error_input("%s: tensor \"%s\" is not in the base", fetch->file, tensor->name);
+	if (fetch->base && !dtype_is_float(fetch->base_tensor->dtype))
+		return error_input("%s: tensor \"%s\" of the base is of type %s", import->request->base,
+		    fetch->base_tensor->name, dtype_name(fetch->base_tensor->dtype));
+	if (fetch->base && !same_shape(fetch->base_tensor, tensor))
+		return error_input(
+		    "%s: tensor \"%s\" has another shape than in the base", fetch->file, tensor->name);
+	return check_changes(import, part, key, fetch);
+}
+
+struct pieces {
+	void *raw;  /* as stored */
+	void *base; /* of the base, as stored; then as f16 */
+	float *values;
+	double *scratch; /* one row, for adapters */
+	void *target;
+};
+
+/* Read and turn a piece of any float type into f16. */
+static int read_half(const struct checkpoint *checkpoint, const struct checkpoint_tensor *tensor,
+    uint64_t first, size_t count, void *raw, float *values)
+{
+	if (checkpoint_read(checkpoint, tensor, first, count, raw) < 0)
+		return -1;
+	if (tensor->dtype == 'e')
+		return 0;
+	dtype_to_f32(tensor->dtype, raw, values, count);
+	dtype_from_f32('e', values, raw, count);
+	return 0;
+}
+
+/* Elements first.. as fetch->stored into pieces->raw. */
+static int read_piece(
+    const struct import_fetch *fetch, uint64_t first, size_t count, struct pieces *pieces)
+{
+	if (!fetch->base)
+		return checkpoint_read(fetch->checkpoint, fetch->tensor, first, count, pieces->raw);
+	if (read_half(fetch->checkpoint, fetch->tensor, first, count, pieces->raw, pieces->values) <
+	        0 ||
+	    read_half(fetch->base, fetch->base_tensor, first, count, pieces->base, pieces->values) < 0)
+		return -1;
+	import_delta_add(pieces->base, pieces->raw, pieces->raw, count);
+	return 0;
+}
+
+static int run_pieces(const struct import_fetch *fetch, char dtype, struct pieces *pieces,
+    int (*take)(void *context, const void *values, size_t bytes), void *context)
+{
+	uint64_t total = fetch->tensor->elements;
+	char raw = fetch->base ? 'e' : fetch->tensor->dtype;
+	bool copy = raw == dtype && fetch->factor_count == 0;
+	for (uint64_t first = 0; first < total;) {
+		size_t count = total - first < IMPORT_PIECE ? (size_t)(total - first) : IMPORT_PIECE;
+		if (read_piece(fetch, first, count, pieces) < 0)
+			return error_context("%s", fetch->file);
+		if (!copy) {
+			dtype_to_f32(raw, pieces->raw, pieces->values, count);
+			for (int i = 0; i < fetch->factor_count; i++)
+				import_factors_add(
+				    &fetch->factors[i], first, count, pieces->values, pieces->scratch);
+			dtype_from_f32(dtype, pieces->values, pieces->target, count);
+		}
+		if (take(context, copy ? pieces->raw : pieces->target, count * dtype_size(dtype)) < 0)
+			return -1;
+		first += count;
+	}
+	checkpoint_forget(fetch->checkpoint, fetch->tensor);
+	if (fetch->base)
+		checkpoint_forget(fetch->base, fetch->base_tensor);
+	return 0;
+}
+
+static int read_factors(
+    struct import *import, enum import_part part, const char *key, struct import_fetch *fetch)
+{
+	if (import->adapter_count == 0 || import->request->keep_adapters)
+		return 0;
+	fetch->factors = memory_allocate((size_t)import->adapter_count, sizeof *fetch->factors);
+	if (!fetch->factors)
+		return -1;
+	for (int i = 0; i < import->adapter_count; i++) {
+		struct import_change *change = import_adapter_find(&import->adapters[i], part, key);
+		if (change && !change->whole &&
+		    import_factors_read(
+		        &fetch->factors[fetch->factor_count++], &import->adapters[i], change) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int allocate_pieces(const struct import_fetch *fetch, struct pieces *pieces)
+{
+	uint64_t total = fetch->tensor->elements;
+	size_t count = total < IMPORT_PIECE ? (size_t)total : IMPORT_PIECE;
+	pieces->raw = memory_allocate(count, sizeof(double));
+	pieces->base = fetch->base ? memory_allocate(count, sizeof(double)) : NULL;
+	pieces->values = memory_allocate(count, sizeof(float));
+	pieces->scratch = memory_allocate(count, sizeof(double));
+	pieces->target = memory_allocate(count, sizeof(float));
+	return pieces->raw && pieces->values && pieces->scratch && pieces->target &&
+	               (pieces->base || !fetch->base)
+	           ? 0
+	           : -1;
+}
+
+int import_fetch_run(struct import *import, enum import_part part, const char *key,
+    struct import_fetch *fetch, char dtype,
+    int (*take)(void *context, const void *values, size_t bytes), void *context)
+{
+	struct pieces pieces = { 0 };
+	int result = read_factors(import, part, key, fetch);
+	if (result == 0)
+		result = allocate_pieces(fetch, &pieces);
+	if (result == 0)
+		result = run_pieces(fetch, dtype, &pieces, take, context);
+	memory_release(pieces.raw);
+	memory_release(pieces.base);
+	memory_release(pieces.values);
+	memory_release(pieces.scratch);
+	memory_release(pieces.target);
+	for (int i = 0; i < fetch->factor_count; i++)
+		import_factors_release(&fetch->factors[i]);
+	memory_release(fetch->factors);
+	fetch->factors = NULL;
+	fetch->factor_count = 0;
+	return result;
+}
