@@ -1,5 +1,4 @@
 /* candidates.c - reading given answers, see candidates.h. */
-#define _GNU_SOURCE
 #include "model/candidates.h"
 
 #include <stdlib.h>
@@ -7,78 +6,91 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/textout.h"
 
 enum { MOST_CANDIDATES = 1 << 20 };
 
-/* A copy of size bytes with the escapes undone; NULL with a recorded error. */
-static char *unescaped(const char *bytes, size_t size)
-{
-	char *text = memory_text(bytes, size);
-	if (text == NULL)
-		return NULL;
-	size_t length = textout_unescape(text, size);
-	if (length == (size_t)-1) {
-		memory_release(text);
-		error_input("unknown escape (known are \\t \\n \\r \\\\)");
-		return NULL;
-	}
-	text[length] = '\0';
-	return text;
-}
-
-static int read_line(struct given_answer *answer, const char *line, size_t size,
+static int read_answer(struct given_answer *answer, const struct lines *lines,
     const struct bpe *bpe, const struct bpe_options *options)
 {
-	if (memchr(line, '\0', size) != NULL)
-		return error_input("a zero byte");
-	const char *tab = memchr(line, '\t', size);
-	if (tab != NULL) {
-		answer->key = unescaped(line, (size_t)(tab - line));
-		if (answer->key == NULL)
-			return -1;
-		size -= (size_t)(tab + 1 - line);
-		line = tab + 1;
-	}
-	answer->text = unescaped(line, size);
-	if (answer->text == NULL)
+	size_t size = strlen(lines->text);
+	if (size == 0)
+		return error_input("line %zu: an empty answer", lines->number);
+	answer->text = memory_text(lines->text, size);
+	if (lines->key != NULL)
+		answer->key = memory_text(lines->key, strlen(lines->key));
+	if (answer->text == NULL || (lines->key != NULL && answer->key == NULL))
 		return -1;
-	if (answer->text[0] == '\0')
-		return error_input("an empty answer");
-	return bpe_encode(bpe, answer->text, strlen(answer->text), options, &answer->ids);
+	if (bpe_encode(bpe, answer->text, size, options, &answer->ids) != 0)
+		return error_context("line %zu", lines->number);
+	return 0;
 }
 
-int candidates_read(struct candidates *candidates, FILE *stream, const struct bpe *bpe,
+int candidates_read(struct candidates *candidates, struct lines *lines, const struct bpe *bpe,
     const struct bpe_options *options)
 {
-	char *line = NULL;
-	size_t room = 0, number = 0;
-	ssize_t length;
-	int status = 0;
-	while (status == 0 && (length = getline(&line, &room, stream)) >= 0) {
-		number++;
-		size_t size = (size_t)length;
-		if (size > 0 && line[size - 1] == '\n')
-			size--;
-		void *at = candidates->at;
+	int found;
+	while ((found = lines_next(lines)) > 0) {
 		if (candidates->count == MOST_CANDIDATES)
-			status = error_input("more than %d answers", MOST_CANDIDATES);
-		else
-			status = memory_grow(
-			    &at, &candidates->capacity, candidates->count + 1, sizeof *candidates->at);
+			return error_input("more than %d answers", MOST_CANDIDATES);
+		void *at = candidates->at;
+		if (memory_grow(
+		        &at, &candidates->capacity, candidates->count + 1, sizeof *candidates->at) != 0)
+			return -1;
 		candidates->at = at;
-		if (status != 0)
-			break;
 		struct given_answer *answer = &candidates->at[candidates->count++];
 		*answer = (struct given_answer){ 0 };
-		status = read_line(answer, line, size, bpe, options);
-		if (status != 0)
-			error_context("line %zu", number);
+		if (read_answer(answer, lines, bpe, options) != 0)
+			return -1;
 	}
-	if (status == 0 && ferror(stream))
-		status = error_input("cannot read:");
-	free(line);
-	return status;
+	return found;
+}
+
+int candidates_score(const struct candidates *candidates, struct scorer *scorer, const char *key,
+    struct given_score **scores, size_t *count)
+{
+	*count = 0;
+	*scores = memory_allocate(candidates->count, sizeof **scores);
+	if (*scores == NULL)
+		return -1;
+	for (size_t i = 0; i < candidates->count; i++) {
+		const struct given_answer *answer = &candidates->at[i];
+		if (answer->key != NULL && strcmp(answer->key, key) != 0)
+			continue;
+		struct given_score *score = &(*scores)[(*count)++];
+		score->answer = answer;
+		if (scorer_score(scorer, answer->ids.at, answer->ids.count, &score->sum) != 0)
+			return error_context("answer \"%.200s\"", answer->text);
+	}
+	return 0;
+}
+
+static double rank_of(const struct given_score *score, bool by_mean)
+{
+	size_t count = score->answer->ids.count;
+	return by_mean && count > 0 ? score->sum / (double)count : score->sum;
+}
+
+static int better_sum(const void *a, const void *b)
+{
+	const struct given_score *one = a, *two = b;
+	double left = rank_of(one, false), right = rank_of(two, false);
+	if (left != right)
+		return left > right ? -1 : 1;
+	return one->answer < two->answer ? -1 : 1;
+}
+
+static int better_mean(const void *a, const void *b)
+{
+	const struct given_score *one = a, *two = b;
+	double left = rank_of(one, true), right = rank_of(two, true);
+	if (left != right)
+		return left > right ? -1 : 1;
+	return one->answer < two->answer ? -1 : 1;
+}
+
+void candidates_rank(struct given_score *scores, size_t count, bool by_mean)
+{
+	qsort(scores, count, sizeof *scores, by_mean ? better_mean : better_sum);
 }
 
 void candidates_clear(struct candidates *candidates)

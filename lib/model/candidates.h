@@ -1,13 +1,15 @@
 /* candidates.h - given answers to be scored: lines "answer", for every record, or
- * "key TAB answer", for the record of that key. Escapes as in results: \t \n \r \\ .
+ * "key TAB answer", for the record of that key (see lines.h, LINES_OPTIONAL).
  */
 #ifndef ZV_MODEL_CANDIDATES_H
 #define ZV_MODEL_CANDIDATES_H
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
+#include "model/score.h"
 #include "text/bpe.h"
+#include "text/lines.h"
 
 struct given_answer {
 	char *key; /* NULL: for every record */
@@ -21,8 +23,22 @@ struct candidates {
 };
 
 /* Read and tokenise all lines. 0, or -1 with a recorded error that names the line. */
-int candidates_read(struct candidates *candidates, FILE *stream, const struct bpe *bpe,
+int candidates_read(struct candidates *candidates, struct lines *lines, const struct bpe *bpe,
     const struct bpe_options *options);
+
+struct given_score {
+	const struct given_answer *answer;
+	double sum; /* of log-probabilities */
+};
+
+/* Score those that belong to key behind the scorer's prompt, in order: *scores is the caller's
+ * (memory_release). 0, or -1 with a recorded error. */
+int candidates_score(const struct candidates *candidates, struct scorer *scorer, const char *key,
+    struct given_score **scores, size_t *count);
+
+/* Best first, by sum or by mean; equal ones stay in order. */
+void candidates_rank(struct given_score *scores, size_t count, bool by_mean);
+
 void candidates_clear(struct candidates *candidates);
 
 #endif

@@ -330,6 +330,11 @@ bool generation_done(const struct generation *generation)
 	return generation->finish != GENERATION_RUNNING;
 }
 
+bool generation_has_beams(const struct generation *generation)
+{
+	return generation->search != NULL;
+}
+
 void generation_stop(struct generation *generation, enum generation_finish finish)
 {
 	generation->finish = finish;

@@ -69,6 +69,7 @@ int generation_begin(
 int generator_step(struct generator *generator, struct generation *const *batch, size_t count);
 
 bool generation_done(const struct generation *generation);
+bool generation_has_beams(const struct generation *generation);
 void generation_stop(struct generation *generation, enum generation_finish finish);
 enum generation_finish generation_finish(const struct generation *generation);
 

@@ -69,6 +69,23 @@ void language_close(struct language *language)
 	*language = (struct language){ 0 };
 }
 
+const char **language_stops(
+    const struct language *language, const char *const *more, size_t count, size_t *stop_count)
+{
+	size_t own = 0, total;
+	while (language->template != NULL && template_stop(language->template, own) != NULL)
+		own++;
+	if (!checked_add(own, count, &total)) {
+		error_memory(SIZE_MAX);
+		return NULL;
+	}
+	const char **stops = memory_allocate(total, sizeof *stops);
+	for (size_t i = 0; stops != NULL && i < total; i++)
+		stops[i] = i < own ? template_stop(language->template, i) : more[i - own];
+	*stop_count = total;
+	return stops;
+}
+
 /* A record that names the LLM it was made for must name this one. */
 static int check_maker(const struct language *language, const struct record *record)
 {

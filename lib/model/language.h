@@ -26,6 +26,11 @@ struct language {
 int language_open(struct language *language, const char *model, const char *template, bool raw);
 void language_close(struct language *language);
 
+/* The texts that end an answer: the template's, then count more. A new array of pointers to them
+ * (memory_release). NULL: memory. */
+const char **language_stops(
+    const struct language *language, const char *const *more, size_t count, size_t *stop_count);
+
 /* The soft prompt in a record to new rows [*rows][width] in f32. Refuses (ERROR_INPUT) other
  * shapes, and a record that says it was made for another LLM. NULL with a recorded error. */
 float *language_soft_prompt(const struct language *language, const struct record *record,

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "base/checked.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "model/llama.h"
 
 static int add_picture(struct ids *sequence, size_t rows)
@@ -80,4 +82,30 @@ int prompt_embed(const struct llama *llama, const int32_t *sequence, size_t coun
 		llama_embed(llama, &sequence[i], 1, rows + i * width);
 	}
 	return 0;
+}
+
+float *prompt_rows(const struct prompt_rules *rules, const struct llama *llama,
+    const struct template_turn *turns, size_t turn_count, const float *picture, size_t picture_rows,
+    size_t *count)
+{
+	struct ids sequence = { 0 };
+	float *rows = NULL;
+	size_t total = 0;
+	int status = prompt_sequence(rules, turns, turn_count, picture_rows, &sequence);
+	if (status == 0 && sequence.count == 0)
+		status = error_input("the prompt is empty");
+	if (status == 0 && sequence.count > llama_positions(llama))
+		status = error_input("the prompt takes %zu positions, the model has %zu", sequence.count,
+		    llama_positions(llama));
+	if (status == 0 && !checked_multiply(sequence.count, llama_width(llama), &total))
+		status = error_memory(SIZE_MAX);
+	if (status == 0)
+		rows = memory_allocate(total, sizeof *rows);
+	if (rows != NULL && prompt_embed(llama, sequence.at, sequence.count, picture, rows) != 0) {
+		memory_release(rows);
+		rows = NULL;
+	}
+	*count = sequence.count;
+	ids_clear(&sequence);
+	return rows;
 }

@@ -45,4 +45,10 @@ int prompt_sequence(const struct prompt_rules *rules, const struct template_turn
 int prompt_embed(const struct llama *llama, const int32_t *sequence, size_t count,
     const float *picture, float *rows);
 
+/* Both in one: the rows [*count][width] of a dialogue. The caller releases them. NULL with a
+ * recorded error, as when the prompt is empty. */
+float *prompt_rows(const struct prompt_rules *rules, const struct llama *llama,
+    const struct template_turn *turns, size_t turn_count, const float *picture, size_t picture_rows,
+    size_t *count);
+
 #endif

@@ -8,10 +8,25 @@
 
 static void write_number(FILE *stream, double number)
 {
+	char digits[32] = "null"; /* JSON has no infinities */
 	if (isfinite(number))
-		fprintf(stream, "%.9g", number);
-	else
-		fputs("null", stream); /* JSON has no infinities */
+		snprintf(digits, sizeof digits, "%.9g", number);
+	fputs(digits, stream);
+}
+
+static void write_whole(FILE *stream, long long number)
+{
+	char digits[24];
+	snprintf(digits, sizeof digits, "%lld", number);
+	fputs(digits, stream);
+}
+
+static void write_escape(FILE *stream, unsigned char byte)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	fputs("\\x", stream);
+	putc(digits[byte >> 4], stream);
+	putc(digits[byte & 15], stream);
 }
 
 /* Control bytes that could steer a terminal, of text that is shown without escapes. */
@@ -20,7 +35,7 @@ static void write_shown(FILE *stream, const char *text, size_t size)
 	for (size_t i = 0; i < size; i++) {
 		unsigned char byte = (unsigned char)text[i];
 		if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f)
-			fprintf(stream, "\\x%02X", byte);
+			write_escape(stream, byte);
 		else
 			putc(byte, stream);
 	}
@@ -57,7 +72,7 @@ static void write_ids(FILE *stream, const int32_t *ids, size_t count, char betwe
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
 			putc(between, stream);
-		fprintf(stream, "%d", (int)ids[i]);
+		write_whole(stream, ids[i]);
 	}
 }
 
@@ -101,12 +116,17 @@ static void write_object(FILE *stream, const struct reply_form *form, const char
 		result = generation_result(generation, 0);
 	fputs("{\"key\":", stream);
 	textout_json(stream, key, strlen(key));
-	if (turn > 0)
-		fprintf(stream, ",\"turn\":%zu", turn);
+	if (turn > 0) {
+		fputs(",\"turn\":", stream);
+		write_whole(stream, (long long)turn);
+	}
 	fputs(",\"text\":", stream);
 	textout_json(stream, answer->text != NULL ? answer->text : "", answer->size);
-	fprintf(stream, ",\"finish\":\"%s\",\"tokens\":%zu,\"score\":",
-	    generation_finish_name(generation_finish(generation)), result.count);
+	fputs(",\"finish\":\"", stream);
+	fputs(generation_finish_name(generation_finish(generation)), stream);
+	fputs("\",\"tokens\":", stream);
+	write_whole(stream, (long long)result.count);
+	fputs(",\"score\":", stream);
 	write_number(stream, result.score);
 	if (form->ids) {
 		fputs(",\"ids\":[", stream);
@@ -169,7 +189,9 @@ void reply_write_score(FILE *stream, const struct reply_form *form, const char *
 		textout_json(stream, key, strlen(key));
 		fputs(",\"text\":", stream);
 		textout_json(stream, text, strlen(text));
-		fprintf(stream, ",\"tokens\":%zu,\"sum\":", tokens);
+		fputs(",\"tokens\":", stream);
+		write_whole(stream, (long long)tokens);
+		fputs(",\"sum\":", stream);
 		write_number(stream, sum);
 		fputs(",\"mean\":", stream);
 		write_number(stream, mean);
@@ -178,6 +200,8 @@ void reply_write_score(FILE *stream, const struct reply_form *form, const char *
 	}
 	reply_write_key(stream, form, key);
 	reply_write_text(stream, form, text, strlen(text));
-	fprintf(stream, "\t%.9g\t%.9g", sum, mean);
+	char numbers[64];
+	snprintf(numbers, sizeof numbers, "\t%.9g\t%.9g", sum, mean);
+	fputs(numbers, stream);
 	reply_write_end(stream, form);
 }

@@ -1,0 +1,21 @@
+/* interrupt.h - ending long work cleanly on SIGINT: while it is held, Ctrl-C only sets a flag that
+ * the work looks at; when the program has kept what there is, it dies of the signal as it should.
+ */
+#ifndef ZV_BASE_INTERRUPT_H
+#define ZV_BASE_INTERRUPT_H
+
+#include <signal.h>
+
+/* From here on SIGINT sets *interrupt_flag() (unless it is ignored, as under nohup). Holds do not
+ * nest. */
+void interrupt_hold(void);
+
+/* What SIGINT did before interrupt_hold() holds again; the flag stays. */
+void interrupt_release(void);
+
+const volatile sig_atomic_t *interrupt_flag(void);
+
+/* End the process by SIGINT, so that the shell sees it. Temporaries of outputs are removed. */
+_Noreturn void interrupt_die(void);
+
+#endif

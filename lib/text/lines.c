@@ -1,0 +1,69 @@
+/* lines.c - lines of text with keys, see lines.h. */
+#define _GNU_SOURCE
+#include "text/lines.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/textout.h"
+#include "base/utf8.h"
+
+int lines_open(struct lines *lines, const char *path, enum lines_key keyed)
+{
+	*lines = (struct lines){ .keyed = keyed };
+	lines->file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+	return lines->file == NULL ? error_system("cannot open:") : 0;
+}
+
+void lines_close(struct lines *lines)
+{
+	if (lines->file != NULL && lines->file != stdin)
+		fclose(lines->file);
+	free(lines->line); /* from getline() */
+	*lines = (struct lines){ 0 };
+}
+
+/* Undo the escapes of text, which ends with a zero byte, in place. */
+static int unescape(const struct lines *lines, char *text)
+{
+	size_t size = textout_unescape(text, strlen(text));
+	if (size == (size_t)-1)
+		return error_input("line %zu: unknown escape (known are \\t \\n \\r \\\\)", lines->number);
+	text[size] = '\0';
+	return 0;
+}
+
+static int split(struct lines *lines, size_t size)
+{
+	lines->key = NULL;
+	lines->text = lines->line;
+	if (memchr(lines->line, '\0', size) != NULL)
+		return error_input("line %zu: a zero byte", lines->number);
+	size_t valid = utf8_valid_prefix(lines->line, size);
+	if (valid < size)
+		return error_input("line %zu: byte %zu is not UTF-8", lines->number, valid + 1);
+	char *tab = lines->keyed == LINES_PLAIN ? NULL : strchr(lines->line, '\t');
+	if (lines->keyed == LINES_KEYED && tab == NULL)
+		return error_input("line %zu: no TAB behind the key", lines->number);
+	if (tab != NULL) {
+		*tab = '\0';
+		lines->key = lines->line;
+		lines->text = tab + 1;
+		if (unescape(lines, lines->key) != 0)
+			return -1;
+	}
+	return unescape(lines, lines->text);
+}
+
+int lines_next(struct lines *lines)
+{
+	ssize_t length = getline(&lines->line, &lines->room, lines->file);
+	if (length < 0)
+		return ferror(lines->file) ? error_system("cannot read:") : 0;
+	size_t size = (size_t)length;
+	if (size > 0 && lines->line[size - 1] == '\n')
+		lines->line[--size] = '\0';
+	lines->number++;
+	return split(lines, size) != 0 ? -1 : 1;
+}
