@@ -1,0 +1,168 @@
+# zv-encode.t - zv-encode on its own: names, failures, --append, options, order, latency.
+# shellcheck shell=sh
+# shellcheck source=tests/lib.sh
+. "$ZV_TESTS/lib.sh"
+seed-model ziya >/dev/null || { fail "seed-model"; finish; }
+cp "$ZV_ROOT/examples/pictures/balls.jpg" photo.jpg
+cp "$ZV_ROOT/examples/pictures/beach.jpg" cat.jpg
+cp "$ZV_ROOT/examples/pictures/snowman.jpg" dog.jpg
+printf 'photo.jpg\ncat.jpg\ndog.jpg\n' >list
+
+# records FILE: a line "kind key name dtype shape maker source payload" for each record, by a reader
+# that shares no code with the programs; text payloads as they are, others as a digest
+cat >records.py <<'E2'
+import hashlib, struct, subprocess, sys
+data = subprocess.run(['zstd', '-dcq', sys.argv[1]], stdout=subprocess.PIPE, check=True).stdout
+at, rows = 0, []
+while at < len(data):
+    magic, kind, dt, nd, fl, kl, nl, ml, size, maker, src, xx = struct.unpack_from('<4scBBBHHIQ16s16sQ', data, at)
+    head = (64 + 8 * nd + kl + nl + ml + 8 + 63) & ~63
+    shape = struct.unpack_from('<%dQ' % nd, data, at + 64)
+    names = data[at + 64 + 8 * nd:]
+    payload = data[at + head:at + head + size]
+    text = payload.decode() if kind == b'F' else hashlib.sha256(payload).hexdigest()[:16]
+    rows.append((kind.decode(), names[:kl].decode() or '-', names[kl:kl + nl].decode() or '-', chr(dt),
+          'x'.join(map(str, shape)), maker.hex(), src.hex(), text))
+    at += head + (size + 63 & ~63)
+sys.stdout.write(''.join('\t'.join(row) + '\n' for row in rows))
+E2
+records() { python3 records.py "$1"; }
+keys() { records "$1" | cut -f1,2 | tr '\t\n' ': '; }
+
+### the good case
+ok "three pictures" zv-encode -m ziya -o three.zv photo.jpg cat.jpg dog.jpg
+is "a record each, in order, and the end" "$(keys three.zv)" "T:photo.jpg T:cat.jpg T:dog.jpg E:- "
+is "name and dtype" "$(records three.zv | sed -n 1p | cut -f3,4)" "vit	f"
+is "source is b2sum -l 128 of the file" "$(records three.zv | sed -n 1p | cut -f7)" \
+	"$(b2sum -l 128 photo.jpg | cut -d' ' -f1)"
+for options in '-t 1 --batch 1' '-t 3 --batch 2' '-t 2 --batch 256'; do
+	# shellcheck disable=SC2086
+	zv-encode -m ziya $options photo.jpg cat.jpg dog.jpg >again.zv
+	same "the same bytes with $options" three.zv again.zv
+done
+zv-encode -m ziya -T list >listed.zv
+same "-T" three.zv listed.zv
+tr '\n' '\0' <list | zv-encode -m ziya -0 -T - >listed.zv
+same "-0 -T -" three.zv listed.zv
+zv-encode -m ziya --shard 2/3 -T list >shard.zv
+is "--shard 2/3" "$(keys shard.zv)" "T:cat.jpg E:- "
+is "silent on success" "$(zv-encode -m ziya -o x.zv photo.jpg 2>&1)" ""
+is "-v counts" "$(zv-encode -v -m ziya -o x.zv photo.jpg cat.jpg 2>&1)" \
+	"zv-encode: 2 pictures encoded, 0 failed, 0 already there"
+zv-encode -m ziya -T /dev/null >none.zv
+is "no pictures: only the end" "$(keys none.zv)" "E:- "
+
+### standard input
+zv-encode -m ziya <photo.jpg >stdin.zv
+is "a picture on standard input has the key -" "$(keys stdin.zv)" "T:- E:- "
+zv-encode -m ziya --key photo.jpg - <./photo.jpg >stdin.zv
+zv-encode -m ziya photo.jpg >file.zv
+same "--key names it" stdin.zv file.zv
+status "standard input cannot be the list too" 2 sh -c 'echo - | zv-encode -m ziya -T - >x.zv'
+
+### what fails
+mkdir folder; : >empty; echo 'hello, this is text' >text; mkfifo pipe; head -c 3000 photo.jpg >cut.jpg
+head -c 3000 photo.jpg >'x|'
+zv-encode -m ziya -o failed.zv photo.jpg folder missing empty text pipe cut.jpg 'x|' cat.jpg 2>errors
+is "failed items: exit 1" $? 1
+cat >wanted <<'E2'
+zv-encode: folder: is a directory
+zv-encode: missing: cannot open: No such file or directory
+zv-encode: empty: empty file
+zv-encode: text: not a picture (JPEG, PNG, WebP or PNM)
+zv-encode: pipe: is a pipe; give the picture on standard input, named -
+zv-encode: cut.jpg: truncated JPEG
+zv-encode: x|: truncated JPEG
+E2
+same "failed items: one line each" errors wanted
+is "failed items: a record each, in order" "$(keys failed.zv)" \
+	"T:photo.jpg F:folder F:missing F:empty F:text F:pipe F:cut.jpg F:x| T:cat.jpg E:- "
+is "failed items: the reason is in the record" "$(records failed.zv | sed -n 7p | cut -f8)" "truncated JPEG"
+zv-encode -m ziya --strict photo.jpg missing cat.jpg 2>errors | cat >strict.zv
+is "--strict: stops without the end" "$(keys strict.zv)" "T:photo.jpg "
+status "--strict: exit 1" 1 zv-encode -m ziya --strict -o strict2.zv photo.jpg missing
+ok "--strict: no file" test ! -e strict2.zv
+zv-encode -m ziya --partial -o partial.zv cut.jpg 2>errors
+is "--partial: taken" "$?:$(keys partial.zv)" "0:T:cut.jpg E:- "
+is "--partial: with a remark" "$(cat errors)" "zv-encode: cut.jpg: truncated JPEG"
+is "--partial -q: without" "$(zv-encode -q -m ziya --partial -o x.zv cut.jpg 2>&1)" ""
+status "--partial --strict: refused" 1 zv-encode -m ziya --partial --strict -o x.zv cut.jpg
+
+### names that cannot be keys
+bell=$(printf 'a\007b.jpg'); latin=$(printf 'caf\351.jpg')
+cp photo.jpg "$bell"; cp photo.jpg "$latin"
+long=$(printf '%01100d' 0 | sed 's/0/a/g')
+zv-encode -m ziya -o keys.zv "$bell" "$latin" "./$long" photo.jpg 2>errors
+is "names that are no keys fail" $? 1
+is "... with one line each" "$(wc -l <errors)" 3
+is "... and escaped keys" "$(keys keys.zv | sed 's/aaaa*/A/')" \
+	"F:a\\x07b.jpg F:caf\\xE9.jpg F:./A... T:photo.jpg E:- "
+
+### --append
+zv-encode -m ziya --append cache.zv photo.jpg
+zv-encode -m ziya photo.jpg >once.zv
+same "--append makes the file" cache.zv once.zv
+touch -d 2001-01-01 cache.zv; before=$(ls -li cache.zv)
+is "--append: counts" "$(zv-encode -v -m ziya --append cache.zv photo.jpg 2>&1)" \
+	"zv-encode: 0 pictures encoded, 0 failed, 1 already there"
+is "--append with nothing new leaves the file alone" "$(ls -li cache.zv)" "$before"
+zv-encode -m ziya --append cache.zv -T list
+is "--append adds what is new" "$(keys cache.zv)" "T:photo.jpg E:- T:cat.jpg T:dog.jpg E:- "
+cp cat.jpg changed.jpg; zv-encode -m ziya --append cache.zv changed.jpg
+cp dog.jpg changed.jpg; zv-encode -m ziya --append cache.zv changed.jpg
+is "--append: other bytes under the same name are computed" \
+	"$(records cache.zv | grep -c 'changed.jpg')" 2
+zv-encode -m ziya --size 28 --append cache.zv photo.jpg
+is "--append: another preparation is computed" "$(records cache.zv | grep -c 'photo.jpg')" 2
+zv-encode -m ziya --append cache.zv text 2>/dev/null
+zv-encode -m ziya --append cache.zv text 2>errors
+is "--append: a failure is reported again" "$?:$(cat errors)" \
+	"1:zv-encode: text: not a picture (JPEG, PNG, WebP or PNM)"
+is "... but recorded once" "$(records cache.zv | grep -c '^F')" 1
+head -c 5000 cache.zv >damaged.zv; cp damaged.zv copy.zv
+status "--append to a damaged file is refused" 1 zv-encode -m ziya --append damaged.zv cat.jpg
+same "... which stays as it was" damaged.zv copy.zv
+status "--append and -o" 2 zv-encode -m ziya --append a.zv -o b.zv cat.jpg
+
+### preparation
+field() { records "$1" | sed -n 1p | cut -f"$2"; }
+zv-encode -m ziya --no-orient dog.jpg >lying.zv
+zv-encode -m ziya dog.jpg >upright.zv
+ok "orientation changes features and maker" test "$(field lying.zv 6,8)" != "$(field upright.zv 6,8)"
+mkdir dump; size=$(picture-dump dump dog.jpg | cut -f3)
+{ printf 'P6\n%s\n255\n' "$(echo "$size" | tr x ' ')"; cat dump/000001; } >turned.ppm
+zv-encode -m ziya --key dog.jpg <turned.ppm >turned.zv
+is "the upright pixels as PNM give the same features" "$(field turned.zv 8)" "$(field upright.zv 8)"
+make-odd-pictures .
+zv-encode -m ziya good-rgba.png >dropped.zv
+zv-encode -m ziya --background '#ff8000' good-rgba.png >blended.zv
+ok "--background changes features and maker" test "$(field dropped.zv 6,8)" != "$(field blended.zv 6,8)"
+zv-encode -m ziya --dtype bf16 photo.jpg >brain.zv
+is "--dtype bf16" "$(field brain.zv 4)" E
+zv-encode -m ziya --dtype f16 photo.jpg >half.zv
+is "--dtype f16" "$(field half.zv 4)" e
+zv-encode -m ziya --size 28 photo.jpg >small.zv
+is "--size 28: 1 + 2 * 2 tokens" "$(field small.zv 5 | cut -dx -f1)" 5
+status "--filter bilinear" 0 zv-encode -m ziya --filter bilinear -o x.zv photo.jpg
+status "--max-pixels" 1 zv-encode -m ziya --max-pixels 1000 -o x.zv photo.jpg
+status "--max-scans" 1 zv-encode -m ziya --max-scans 2 -o x.zv good-progressive-turned.jpg
+
+### usage
+status "--size that is no multiple of the patch" 2 zv-encode -m ziya --size 30 -o x.zv photo.jpg
+status "--background red" 2 zv-encode -m ziya --background red -o x.zv photo.jpg
+status "--batch 0" 2 zv-encode -m ziya --batch 0 -o x.zv photo.jpg
+status "no such model" 2 zv-encode -m nowhere -o x.zv photo.jpg
+like "--version names the libraries" "$(zv-encode --version | tr '\n' ' ')" '*libjpeg-turbo*libpng*libwebp*'
+
+### latency: the first result is there while the list is still open
+mkfifo names
+zv-encode -m ziya -T names | cat >flow.zv & # a pipe: files are written in larger pieces
+exec 3>names
+echo photo.jpg >&3
+tries=0
+while [ ! -s flow.zv ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+ok "the first result flows before the list ends" test -s flow.zv
+exec 3>&-
+wait
+is "... and the end comes after it" "$(keys flow.zv)" "T:photo.jpg E:- "
+finish
