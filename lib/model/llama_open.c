@@ -92,11 +92,11 @@ static int read_sizes(struct llama *llama)
 	    model_file_real(file, "rope_theta", &llama->rope_theta) < 0)
 		return -1;
 	if (llama->width % llama->heads != 0 || llama->width / llama->heads % 2 != 0)
-		return error_system(
-		    "width %zu is not an even multiple of %zu heads", llama->width, llama->heads);
+		return parameters_error(
+		    file, "width %zu is not an even multiple of %zu heads", llama->width, llama->heads);
 	if (llama->heads % llama->kv_heads != 0)
-		return error_system(
-		    "%zu heads are not a multiple of %zu kv_heads", llama->heads, llama->kv_heads);
+		return parameters_error(
+		    file, "%zu heads are not a multiple of %zu kv_heads", llama->heads, llama->kv_heads);
 	llama->head_width = llama->width / llama->heads;
 	return 0;
 }
@@ -157,7 +157,6 @@ struct llama *llama_open(const char *model)
 		return NULL;
 	}
 	if (read_parameters(llama) < 0) {
-		error_context("%s", model_file_path(llama->file));
 		llama_close(llama);
 		return NULL;
 	}

@@ -76,14 +76,15 @@ static int add_pair(
 {
 	struct projection *projection = llama_projection(llama, name, strlen(name));
 	if (!projection)
-		return error_system("%s: the model has no such linear layer", name);
+		return parameters_error(file, "%s: the model has no such linear layer", name);
 	char key[PARAMETERS_NAME];
 	const struct linear *linear = &projection->linear;
 	const float *scale;
 	struct weight b;
 	uint64_t rank = a->dimensions == 2 ? a->shape[0] : 0;
 	if (rank == 0 || rank > PARAMETERS_WIDTH_MOST || a->shape[1] != linear->in)
-		return error_system("%s.lora_A: does not fit a layer of %zu inputs", name, linear->in);
+		return parameters_error(
+		    file, "%s.lora_A: does not fit a layer of %zu inputs", name, linear->in);
 	snprintf(key, sizeof key, "%s.scale", name);
 	if (parameters_values(file, key, 0, 1, &scale) < 0)
 		return -1;
@@ -111,7 +112,7 @@ static int replace(struct llama *llama, const struct model_file *file, const cha
 {
 	size_t length;
 	if (!ends_in(key, strlen(key), ".weight", &length))
-		return error_system("tensor %s: unknown to the language model", key);
+		return parameters_error(file, "tensor %s: unknown to the language model", key);
 	struct projection *projection = llama_projection(llama, key, length);
 	struct norm *norm = llama_norm(llama, key, length);
 	bool table =
@@ -119,7 +120,7 @@ static int replace(struct llama *llama, const struct model_file *file, const cha
 	if (norm)
 		return parameters_values(file, key, 0, norm->n, &norm->weight);
 	if (!projection && !table)
-		return error_system("tensor %s: unknown to the language model", key);
+		return parameters_error(file, "tensor %s: unknown to the language model", key);
 	struct linear *linear = table ? &llama->embedding : &projection->linear;
 	uint64_t shape[2] = { linear->out, linear->in };
 	struct weight weight;
@@ -140,7 +141,7 @@ static int apply(struct llama *llama, const struct model_file *file)
 		if (weight.dtype == 'B')
 			continue;
 		if (size >= sizeof name)
-			return error_system("tensor %zu: its name is too long", i);
+			return parameters_error(file, "tensor %zu: its name is too long", i);
 		memcpy(name, key, size);
 		name[size] = '\0';
 		/* The projection into the model belongs to the Q-Former. */
@@ -167,7 +168,5 @@ int llama_adapt(struct llama *llama, const char *path)
 	if (!file)
 		return -1;
 	llama->adapters[llama->adapter_count++] = file;
-	if (apply(llama, file) < 0)
-		return error_context("%s", path);
-	return 0;
+	return apply(llama, file);
 }

@@ -4,8 +4,19 @@
 #include "stream/model_file.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+
+int parameters_error(const struct model_file *file, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	return error_system("%s: %s", model_file_path(file), text);
+}
 
 int parameters_size(const struct model_file *file, const char *word, size_t most, size_t *size)
 {
@@ -22,7 +33,7 @@ int parameters_real(const struct model_file *file, const char *word, float *valu
 	if (model_file_real(file, word, &real) < 0)
 		return -1;
 	if (!(real > 0) || !isfinite(real))
-		return error_system("%s: must be greater than 0", word);
+		return parameters_error(file, "config word \"%s\": must be greater than 0", word);
 	*value = (float)real;
 	return 0;
 }
@@ -35,7 +46,7 @@ int parameters_values(const struct model_file *file, const char *key, size_t row
 	if (model_file_need(file, key, rows ? 2 : 1, rows ? shape : shape + 1, &weight) < 0)
 		return -1;
 	if (weight.dtype != 'f')
-		return error_system("tensor %s: must be stored as f32", key);
+		return parameters_error(file, "tensor \"%s\": must be stored as f32", key);
 	*values = weight.data;
 	return 0;
 }

@@ -19,6 +19,10 @@ enum {
 	PARAMETERS_NAME = 160,            /* bytes of a tensor's name */
 };
 
+/* Record an ERROR_SYSTEM with the file's name in front. Always returns -1. */
+int parameters_error(const struct model_file *file, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* A hyper-parameter in [1, most]. 0, or -1 with ERROR_SYSTEM. */
 int parameters_size(const struct model_file *file, const char *word, size_t most, size_t *size);
 

@@ -39,8 +39,8 @@ static int read_sizes(struct qformer *qformer)
 	    parameters_real(file, "norm_eps", &qformer->eps) < 0)
 		return -1;
 	if (qformer->width % qformer->heads != 0)
-		return error_system(
-		    "width %zu is not a multiple of %zu heads", qformer->width, qformer->heads);
+		return parameters_error(
+		    file, "width %zu is not a multiple of %zu heads", qformer->width, qformer->heads);
 	if (has(qformer, "text") &&
 	    (parameters_size(file, "vocabulary", PARAMETERS_ROWS_MOST, &qformer->vocabulary) < 0 ||
 	        parameters_size(file, "positions", PARAMETERS_WIDTH_MOST, &qformer->positions) < 0))
@@ -126,7 +126,6 @@ struct qformer *qformer_open(const char *model)
 		return NULL;
 	}
 	if (read_parameters(qformer) < 0) {
-		error_context("%s", model_file_path(qformer->file));
 		qformer_close(qformer);
 		return NULL;
 	}

@@ -88,7 +88,8 @@ static int read_sizes(struct vit *vit, int side)
 		return error_system("side %zu is not a multiple of the patch size %zu up to %d", vit->side,
 		    vit->patch, SIDE_MOST);
 	if (vit->width % vit->heads != 0)
-		return error_system("width %zu is not a multiple of %zu heads", vit->width, vit->heads);
+		return parameters_error(
+		    file, "width %zu is not a multiple of %zu heads", vit->width, vit->heads);
 	vit->grid = vit->side / vit->patch;
 	vit->tokens = 1 + vit->grid * vit->grid;
 	return 0;
@@ -124,13 +125,13 @@ static int read_positions(struct vit *vit)
 	static const char key[] = "embeddings.position_embedding";
 	struct weight weight;
 	if (!model_file_find(vit->file, key, &weight) || weight.dimensions != 2)
-		return error_system("tensor %s: missing, or not of two dimensions", key);
+		return parameters_error(vit->file, "tensor %s: missing, or not of two dimensions", key);
 	size_t rows;
 	if (!checked_size(weight.shape[0], &rows) || rows < 2 || rows > PARAMETERS_ROWS_MOST)
-		return error_system("tensor %s: impossible number of rows", key);
+		return parameters_error(vit->file, "tensor %s: impossible number of rows", key);
 	size_t grid = (size_t)(sqrt((double)(rows - 1)) + 0.5);
 	if (grid * grid != rows - 1)
-		return error_system("tensor %s: %zu rows are not 1 + a square", key, rows);
+		return parameters_error(vit->file, "tensor %s: %zu rows are not 1 + a square", key, rows);
 	if (parameters_values(vit->file, key, rows, vit->width, &vit->positions) < 0)
 		return -1;
 	if (grid == vit->grid)
@@ -177,7 +178,6 @@ struct vit *vit_open(const char *model, int side)
 		return NULL;
 	}
 	if (read_parameters(vit, side) < 0) {
-		error_context("%s", model_file_path(vit->file));
 		vit_close(vit);
 		return NULL;
 	}
