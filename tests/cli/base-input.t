@@ -2,7 +2,7 @@
 # the first result before the last input; over every program that takes such input.
 . "$ZV_TESTS/lib.sh"
 . "$ZV_TESTS/support/fixture.sh"
-fixture_make || skip "all example files" "a program or the model maker is not there"
+fixture_make || fail "the example files are made"
 escape=$(printf '\033')
 # wait_for COMMAND...: until it succeeds, 10 s at most
 wait_for() {
@@ -151,7 +151,7 @@ fi
 mkfifo slow
 if have zv-encode; then
 	zv-encode -m ziya -T slow 2>err | cat >first &
-	exec 9>slow
+	exec 9<>slow
 	echo photo.jpg >&9
 	ok "zv-encode: the first record flows before the second name" wait_for test -s first
 	exec 9>&-
@@ -164,7 +164,7 @@ if have zv-cat && [ -e photos.zv ]; then
 		rm -f first
 		# shellcheck disable=SC2086
 		"$program" $filter <slow 2>err | cat >first &
-		exec 9>slow
+		exec 9<>slow
 		cat one.zv >&9
 		ok "$program: the first result flows before the second record" wait_for test -s first
 		exec 9>&-

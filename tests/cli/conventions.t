@@ -2,7 +2,7 @@
 # reader that goes away, terminals, environment; over every program.
 . "$ZV_TESTS/lib.sh"
 . "$ZV_TESTS/support/fixture.sh"
-fixture_make || skip "all example files" "a program or the model maker is not there"
+fixture_make || fail "the example files are made"
 set -f
 
 # usage_error NAME PROGRAM WORD ARGUMENT...: exit 2, nothing on standard output, a line that names

@@ -2,7 +2,7 @@
 # whole. 12 kills a program; FAULT_KILLS=1000 makes 1000.
 . "$ZV_TESTS/lib.sh"
 . "$ZV_TESTS/support/fixture.sh"
-fixture_make || skip "all example files" "a program or the model maker is not there"
+fixture_make || fail "the example files are made"
 kills=${FAULT_KILLS:-12}
 
 # killed NAME FILE COMMAND...: FILE is made by COMMAND; kill it at moments spread over its run

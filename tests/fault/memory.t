@@ -9,7 +9,7 @@ if [ -n "${ZV_SANITIZE-}" ] || [ ! -e "$shim" ]; then
 	skip "memory runs out" "the shim does not go with sanitizers"
 	finish
 fi
-fixture_make || skip "all example files" "a program or the model maker is not there"
+fixture_make || fail "the example files are made"
 
 # fails_well PROGRAM K FOREVER: one run; says what was wrong
 fails_well() {
