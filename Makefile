@@ -34,7 +34,7 @@ FUZZERS = $(patsubst tests/fuzz/%.c,%,$(filter-out tests/fuzz/driver.c,$(wildcar
 TOOLS = $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
 
 .DELETE_ON_ERROR: # a half-written object must not look up to date
-.PHONY: all programs tests-build check golden asan lint fuzz demo deps bench install uninstall clean help
+.PHONY: all programs tests-build check golden asan lint flags fuzz demo deps bench install uninstall clean help
 .SECONDARY:
 
 all: programs
@@ -111,6 +111,10 @@ demo:
 	@.ci/deps build
 	@$(MAKE) --no-print-directory programs $(BUILD)/tools/seed-model
 	@ZV_BUILD="$(abspath $(BUILD))" sh examples/demo.sh
+
+# For tests/lint/compilers.t: what every source is compiled with.
+flags:
+	@echo $(ALL_CFLAGS)
 
 PAGES = $(wildcard man/*.[157])
 BINDIR = $(DESTDIR)$(PREFIX)/bin

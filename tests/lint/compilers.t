@@ -2,9 +2,7 @@
 . "$ZV_TESTS/lib.sh"
 cd "$ZV_ROOT" || exit 2
 scratch=$OLDPWD
-flags="-std=c11 -O2 -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes
-	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Werror -Ilib -Itests/support -D_POSIX_C_SOURCE=200809L
-	-D_FILE_OFFSET_BITS=64 -fno-math-errno -ffp-contract=off"
+flags="$(make -s --no-print-directory flags SANITIZE= CFLAGS=-O2 WERROR=-Werror)" || exit 2
 cat >"$scratch/one" <<'ONE'
 case $2 in
 *_avx512*.c) more='-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c' ;;
