@@ -1,0 +1,101 @@
+# generate.t - answers equal to the reference's: ids, log-probabilities and beam scores of toy
+# models in every layout, adapters merged and kept, and the story of a real small LLaMA.
+. "$ZV_TESTS/lib.sh"
+need_shared zoo/A
+zoo=$ZV_SHARED/zoo/A
+script=$ZV_TESTS/golden/generate.py
+command -v python3 >/dev/null || { printf '1..0 # SKIP no python3\n'; exit 0; }
+
+# import NAME ARGUMENT...: a model directory or an adapter file
+import() {
+	import_to=$1
+	shift
+	zv-import -o "$import_to" "$@" >import.out 2>&1 || fail "zv-import of $import_to" "$(cat import.out)"
+}
+
+# answers FOLDER MODEL PROMPTS DIRECTORY ARGUMENT...: run all cases of FOLDER's expected.json
+answers() {
+	an_folder=$1 an_model=$2 an_prompts=$3 an_to=$4
+	shift 4
+	mkdir -p "$an_to"
+	python3 "$script" cases "$an_folder" >cases.list
+	while IFS='	' read -r number key question name options; do
+		case $options in *--beams*) all=--hypotheses ;; *) all= ;; esac
+		# shellcheck disable=SC2086
+		zv-cat -k "$key" "$an_prompts" | zv-generate -q -m "$an_model" --json --ids --all-ids $all $options \
+			-p "$question" "$@" >"$an_to/$number.json" || echo "case $number failed"
+	done <cases.list
+}
+
+# compare NAME FOLDER DIRECTORY
+compare() {
+	if out=$(python3 "$script" compare "$2" "$3" 2>&1); then pass "$1 ($out)"; else fail "$1" "$out"; fi
+}
+
+# prompts FOLDER FILE: the soft prompts of expected.safetensors as a stream
+prompts() { python3 "$script" prompts "$1/expected.safetensors" | zvt-make >"$2"; }
+
+for folder in hf-blip2 hf-instruct; do
+	import "$folder" "$zoo/$folder"
+	prompts "$zoo/$folder" "$folder.zv"
+	answers "$zoo/$folder" "$folder" "$folder.zv" "$folder.out"
+	compare "$folder: greedy, penalty and beams" "$zoo/$folder" "$folder.out"
+done
+answers "$zoo/hf-blip2" hf-blip2 hf-blip2.zv one.out -t 1
+ok "hf-blip2: the same bytes with one thread" diff -r hf-blip2.out one.out
+
+import delta --base "$zoo/ziya-delta/base" --delta "$zoo/ziya-delta/delta" "$zoo/ziya-delta/vision-v1"
+prompts "$zoo/ziya-delta" delta.zv
+answers "$zoo/ziya-delta" delta delta.zv delta.out
+compare "ziya-delta: greedy" "$zoo/ziya-delta" delta.out
+
+# Adapters: applied while the model runs, and merged into the weights when it was imported.
+# One of them also replaces the projection that makes the soft prompt.
+zv-cat -k image0 hf-blip2.zv >image0.zv
+python3 "$script" project "$zoo/hf-blip2/expected.safetensors" \
+	"$zoo/peft-lora/modules-to-save/adapter_model.safetensors" | zvt-make >projected.all
+zv-cat -k image0 projected.all >projected.zv
+for adapter in qkv-list qkv-list-raw-names regex-rslora-patterns modules-to-save layers-subset; do
+	import "$adapter.zv" --adapter "$zoo/peft-lora/$adapter"
+	import "merged-$adapter" "$zoo/hf-blip2" --adapter "$zoo/peft-lora/$adapter"
+	wanted=$(python3 -c 'import json, sys
+adapters = json.load(open(sys.argv[1]))["adapters"]
+name = sys.argv[2].replace("-raw-names", "")
+print(*adapters[name]["greedy20_ids"])' "$zoo/peft-lora/expected.json" "$adapter")
+	set -- -q --ids --text-only --all-ids --ignore-eos --max-new 20 -p '图片里有什么？'
+	if [ "$adapter" = modules-to-save ]; then set -- "$@" projected.zv; else set -- "$@" image0.zv; fi
+	is "$adapter: kept beside the model" "$(zv-generate -m hf-blip2 --adapter "$adapter.zv" "$@" 2>&1)" "$wanted"
+	is "$adapter: merged" "$(zv-generate -m "merged-$adapter" "$@" 2>&1)" "$wanted"
+done
+
+# Without --all-ids only tokens of the tokenizer come out, and the best of them.
+ids=$(zv-generate -q -m hf-blip2 --ids --text-only --ignore-eos --max-new 200 -p x hf-blip2.zv | tr ' ' '\n' | sort -n | tail -n 1)
+ok "ids past the tokenizer never come out ($ids)" test "$ids" -lt 1600
+
+# The log-likelihood of one token is what the reference's logits say about it.
+for id in 333 790 1234; do printf '%s\n' "$id" | zv-tokenize -m hf-blip2 --decode; done >pieces
+zv-generate -q -m hf-blip2 --score pieces --ignore-eos --all-ids --json -p '图片里有什么？' image0.zv >scores
+python3 - "$zoo/hf-blip2" scores >out 2>&1 <<'EOF'
+import json, math, struct, sys
+sys.dont_write_bytecode = True
+with open(sys.argv[1] + "/expected.safetensors", "rb") as file:
+    size = struct.unpack("<Q", file.read(8))[0]
+    header = json.loads(file.read(size))
+    start, end = header["image0.prompt1.logits"]["data_offsets"]
+    file.seek(8 + size + start)
+    data = file.read(end - start)
+width = header["image0.prompt1.logits"]["shape"][-1]
+last = struct.unpack("<%df" % width, data[-4 * width:])
+total = math.log(sum(math.exp(x) for x in last))
+scored = 0
+for line in open(sys.argv[2], encoding="utf-8"):
+    answer = json.loads(line)
+    if answer["tokens"] == 1:
+        scored += 1
+        if min(abs(answer["sum"] - (x - total)) for x in last) > 1e-4:
+            print("no logit belongs to", answer)
+print(scored > 0 and "compared")
+EOF
+is "the score of one token is its logit's" "$(cat out)" compared
+
+finish
