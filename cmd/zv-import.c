@@ -1,5 +1,5 @@
 /* zv-import.c - make a model directory from other people's checkpoints, an adapter file from a
- * PEFT adapter, or a stream from loose tensors.
+ * PEFT adapter, or a stream from loose tensors (see import.h and import_records.h).
  */
 #include "base/dtype.h"
 #include "base/error.h"
@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "base/textout.h"
 #include "model/import.h"
+#include "model/import_records.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@ static struct {
 	const char *dtype, *template;
 	struct option_list adapters;
 	bool keep, force;
+	bool tensor;
+	const char *shape, *key, *name, *keys;
 } option;
 
 static const struct option_entry options[] = {
@@ -51,6 +54,22 @@ static const struct option_entry options[] = {
 	    "prompt template the model is meant for: ziya, vicuna,\n"
 	    "minigpt4, plain, ... (default: guessed)" },
 	{ 0, "force", NULL, OPTION_FLAG, &option.force, 0, 0, NULL, "replace DIR if it exists" },
+	{ 0, "tensor", NULL, OPTION_FLAG, &option.tensor, 0, 0, NULL,
+	    "make a stream of the tensors in the files SOURCE instead:\n"
+	    ".npy, .safetensors, .json (lines of zv-export --json), or\n"
+	    "raw bytes" },
+	{ 0, "shape", "SHAPE", OPTION_TEXT, &option.shape, 0, 0, NULL,
+	    "with --tensor: shape of raw bytes, such as 3x224x224; their\n"
+	    "type is --dtype (also f64, i8 ... u64, bool)" },
+	{ 0, "key", "KEY", OPTION_TEXT, &option.key, 0, 0, NULL,
+	    "with --tensor: key of a .npy or raw file (default: its\n"
+	    "name, without .npy)" },
+	{ 0, "name", "NAME", OPTION_TEXT, &option.name, 0, 0, NULL,
+	    "with --tensor: name of the records (default values);\n"
+	    "taken off the ends of the names in .safetensors files" },
+	{ 0, "keys", "FILE", OPTION_TEXT, &option.keys, 0, 0, NULL,
+	    "with --tensor: cut a .npy file along its first dimension\n"
+	    "into records with the keys in FILE, one a line" },
 	{ 0, NULL, NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL },
 };
 
@@ -58,14 +77,15 @@ static const struct program program = {
 	.name = "zv-import",
 	.purpose = "make a model directory from other checkpoints",
 	.operands = "[-o DIR] SOURCE...",
-	.common = COMMON_OUTPUT,
+	.common = COMMON_OUTPUT | COMMON_LEVEL | COMMON_RECORDS,
 	.options = options,
 	.input = "checkpoints: directories of Hugging Face (safetensors or torch, sharded\n"
-	         "      or not), LAVIS .pth files",
+	         "      or not), LAVIS .pth files; with --tensor files of tensors",
 	.output = "DIR with llm.zv, vit.zv and qformer.zv, as far as the sources go; a table\n"
-	          "      of what went where on standard output",
+	          "      of what went where on standard output; with --tensor a zv stream",
 	.examples = { "zv-import -o ziya Ziya-BLIP2-14B-Visual-v1 Ziya-LLaMA-13B-v1",
-	    "zv-import -o itm blip2_pretrained.pth --vit eva_vit_g.pth --vocab vocab.txt" },
+	    "zv-import -o itm blip2_pretrained.pth --vit eva_vit_g.pth --vocab vocab.txt",
+	    "zv-import --tensor --keys feats.txt --name itc feats.npy -o feats.zv" },
 	.see_also = "zv-export(1), zv-ls(1), zv-model(5)",
 };
 
@@ -200,6 +220,38 @@ static void import_model(char **sources, int count)
 	import_close(import);
 }
 
+static void import_tensors(char **files, int count)
+{
+	struct import_records records = { .key = option.key,
+		.name = option.name,
+		.keys = option.keys,
+		.dimensions = -1,
+		.most = (size_t)common.max_record };
+	if (option.shape && import_parse_shape(option.shape, &records.dimensions, records.shape) < 0)
+		program_usage("--shape: %s", error_text());
+	if (option.dtype && !(records.dtype = dtype_from_name(option.dtype)))
+		program_usage("--dtype: \"%s\" is no type", option.dtype);
+	if (option.key && count > 1)
+		program_usage("--key names one tensor, but there are %d files", count);
+	struct writer *writer = writer_open(common.output, WRITER_COMPRESSED);
+	if (!writer)
+		program_fail(common.output);
+	for (int i = 0; i < count; i++) {
+		uint64_t failed = 0;
+		if (import_records_read(&records, files[i], writer, &failed) < 0) {
+			/* A file is whole in the stream or the stream is not: no end record. */
+			error_context("%s", files[i]);
+			message_error(NULL);
+			writer_abandon(writer);
+			program_exit();
+		}
+		if (failed)
+			message_raise(EXIT_ITEM);
+	}
+	if (writer_finish(writer) < 0)
+		program_fail(common.output);
+}
+
 static void keep_adapter(void)
 {
 	uint64_t tensors;
@@ -215,7 +267,15 @@ int main(int argc, char **argv)
 {
 	int first = program_begin(&program, argc, argv);
 	prepare_signals();
+	if (option.tensor) {
+		if (first == argc)
+			program_usage("no file with a tensor is given");
+		import_tensors(argv + first, argc - first);
+		return program_end();
+	}
 	bool role = option.vit || option.qformer || option.llm || option.delta;
+	if (option.shape || option.key || option.name || option.keys)
+		program_usage("--shape, --key, --name and --keys are about --tensor");
 	if (!common.output)
 		program_usage("-o DIR says where the model is to go");
 	if (!option.base != !option.delta)

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "model/import.h"
 #include "model/import_config.h"
+#include "model/import_file.h"
 #include "model/import_peft.h"
 #include "model/import_sources.h"
 #include "stream/write.h"
@@ -33,12 +34,6 @@ struct import_llm_sizes {
 	bool tied, modern;
 	struct import_llm_config config;
 	struct import_words generation;
-};
-
-/* A file that goes into a part as bytes. */
-struct import_bytes {
-	char *bytes; /* NULL: none */
-	size_t size;
 };
 
 struct import {

@@ -8,14 +8,11 @@
 #include "model/import_pass.h"
 #include "text/bpe.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum { FILE_MOST = 64 << 20, TOKENS_MOST = 1 << 16 };
 
@@ -31,38 +28,6 @@ struct tokens {
 	struct token *list;
 	size_t count, capacity;
 };
-
-/* A whole file. 1, 0 if there is none, -1. */
-static int read_file(const char *path, struct import_bytes *file)
-{
-	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat status;
-	if (descriptor < 0)
-		return errno == ENOENT ? 0 : error_system("%s: cannot open:", path);
-	if (fstat(descriptor, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size > FILE_MOST) {
-		close(descriptor);
-		return error_input("%s: no regular file, or larger than %d bytes", path, FILE_MOST);
-	}
-	size_t size = (size_t)status.st_size, done = 0;
-	char *bytes = memory_allocate(size, 1);
-	while (bytes && done < size) {
-		ssize_t taken = read(descriptor, bytes + done, size - done);
-		if (taken < 0 && errno == EINTR)
-			continue;
-		if (taken <= 0)
-			break;
-		done += (size_t)taken;
-	}
-	close(descriptor);
-	if (bytes && done < size) {
-		memory_release(bytes);
-		return error_input("%s: cannot be read", path);
-	}
-	if (!bytes)
-		return -1;
-	*file = (struct import_bytes){ bytes, size };
-	return 1;
-}
 
 static int join(char *path, size_t size, const char *directory, const char *name)
 {
@@ -241,7 +206,7 @@ static int find_file(struct import *import, enum import_part part, const char *k
 	const struct import_origin *origin = import_find(&import->sources, part, key);
 	if (given) {
 		parent(given, directory);
-		int found = read_file(given, file);
+		int found = import_file_read(given, FILE_MOST, file);
 		return found == 0 ? error_system("%s: cannot open: No such file or directory", given)
 		                  : found;
 	}
@@ -251,7 +216,7 @@ static int find_file(struct import *import, enum import_part part, const char *k
 			char path[PATH_MAX];
 			if (join(path, sizeof path, source->directory, names[n]) < 0)
 				return -1;
-			int found = read_file(path, file);
+			int found = import_file_read(path, FILE_MOST, file);
 			parent(path, directory);
 			if (found != 0)
 				return found;

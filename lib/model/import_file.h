@@ -1,0 +1,16 @@
+/* import_file.h - a whole file in memory. */
+#ifndef ZV_MODEL_IMPORT_FILE_H
+#define ZV_MODEL_IMPORT_FILE_H
+
+#include <stddef.h>
+
+struct import_bytes {
+	char *bytes; /* memory_release(); NULL: none */
+	size_t size;
+};
+
+/* Read the file at path ("-": standard input), at most `most` bytes. 1; 0 (nothing recorded) if
+ * there is none; -1 with an error that names it. */
+int import_file_read(const char *path, size_t most, struct import_bytes *file);
+
+#endif
