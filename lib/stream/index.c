@@ -157,8 +157,12 @@ int index_make(const char *path)
 {
 	struct stat status;
 	struct maker_state state = { 0 };
-	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
-		return error_input("is no regular file; only files can be indexed");
+	if (strcmp(path, "-") == 0)
+		return error_input("standard input cannot be indexed");
+	if (stat(path, &status) < 0)
+		return error_input("cannot open:");
+	if (!S_ISREG(status.st_mode))
+		return error_input("is no regular file");
 	struct reader *reader = reader_open(path);
 	if (!reader)
 		return -1;

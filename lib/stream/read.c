@@ -32,6 +32,7 @@ struct reader {
 	struct source *source;
 	struct frame_decoder *decoder; /* made when the first frame comes */
 	bool salvage, trusting, single;
+	bool again;  /* reader_next() shows the present record once more */
 	bool failed; /* an error was returned; the input is in no known state */
 	bool whole;  /* false: salvage passed over something */
 	bool end_differs, tail_damaged, item_shown; /* for salvage: see find_next_item() */
@@ -115,6 +116,11 @@ void reader_close(struct reader *reader)
 void reader_salvage(struct reader *reader)
 {
 	reader->salvage = true;
+}
+
+void reader_again(struct reader *reader)
+{
+	reader->again = true;
 }
 
 void reader_trust(struct reader *reader)
@@ -506,7 +512,8 @@ int reader_next(struct reader *reader, struct record *record)
 	if (reader->failed)
 		return error_input("nothing can be read behind the damage");
 	for (;;) {
-		int found = step_forward(reader);
+		int found = reader->again ? 1 : step_forward(reader);
+		reader->again = false;
 		if (found == 1) {
 			*record = reader->record;
 			return 1;

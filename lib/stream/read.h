@@ -45,6 +45,9 @@ void reader_trust(struct reader *reader);
  * neither read nor skipped is skipped, with its checksum verified. */
 int reader_next(struct reader *reader, struct record *record);
 
+/* Let the next reader_next() return the present record once more. */
+void reader_again(struct reader *reader);
+
 /* The payload of the record just returned, verified against its checksum; 64-byte aligned, valid
  * until the next reader_next(). NULL with a recorded error (ERROR_INPUT, or memory). Asking twice
  * gives the same pointer. */

@@ -14,24 +14,31 @@ void sample_clear(struct sample *sample)
 	sample->count = 0;
 }
 
-/* Take over the record just read: its meta is copied, its payload is taken. */
-static int add_part(struct sample *sample, struct reader *reader, const struct record *record)
+int sample_add(struct sample *sample, const struct record *record, void *payload)
 {
 	struct sample_part *part = &sample->parts[sample->count];
-	part->record = *record;
-	part->record.meta = NULL;
-	part->payload = reader_take_payload(reader);
-	if (!part->payload)
+	char *meta = NULL;
+	if (sample->count == SAMPLE_PARTS_MOST)
+		return error_input("\"%.200s\" has more than %d parts", record->key, SAMPLE_PARTS_MOST);
+	if (record->meta_size > 0 && !(meta = memory_text(record->meta, record->meta_size)))
 		return -1;
-	if (record->meta_size > 0) {
-		char *meta = memory_text(record->meta, record->meta_size);
-		if (!meta) {
-			memory_release(part->payload);
-			return -1;
-		}
-		part->record.meta = meta;
-	}
+	part->record = *record;
+	part->record.meta = meta;
+	part->payload = payload;
 	sample->count++;
+	return 0;
+}
+
+/* Take over the record just read. */
+static int add_part(struct sample *sample, struct reader *reader, const struct record *record)
+{
+	void *payload = reader_take_payload(reader);
+	if (!payload)
+		return -1;
+	if (sample_add(sample, record, payload) < 0) {
+		memory_release(payload);
+		return -1;
+	}
 	return 0;
 }
 
@@ -41,8 +48,6 @@ static int check_part(const struct sample *sample, const struct record *record)
 	if (sample->count == 0)
 		return 0;
 	const char *key = sample->parts[0].record.key;
-	if (sample->count == SAMPLE_PARTS_MOST)
-		return error_input("\"%.200s\" has more than %d parts", key, SAMPLE_PARTS_MOST);
 	if (record->kind != RECORD_TENSOR || strcmp(record->key, key) != 0)
 		return error_input(
 		    "\"%.200s\" follows where another part of \"%.200s\" was promised", record->key, key);
@@ -59,9 +64,12 @@ int sample_read(struct reader *reader, struct sample *sample)
 		if (found == 0 && sample->count == 0)
 			return 0;
 		if (found == 0)
-			error_input("\"%.200s\" lacks its other parts", sample->parts[0].record.key);
-		if (found <= 0 || check_part(sample, &record) < 0 ||
-		    add_part(sample, reader, &record) < 0) {
+			found = error_input("\"%.200s\" lacks its other parts", sample->parts[0].record.key);
+		if (found > 0 && check_part(sample, &record) < 0) {
+			reader_again(reader); /* it begins a sample of its own, should the caller go on */
+			found = -1;
+		}
+		if (found < 0 || add_part(sample, reader, &record) < 0) {
 			sample_clear(sample);
 			return -1;
 		}

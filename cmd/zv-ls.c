@@ -1,0 +1,232 @@
+/* zv-ls - list and check the records of tensor streams. */
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/message.h"
+#include "base/names.h"
+#include "base/program.h"
+#include "base/textout.h"
+#include "base/version.h"
+#include "stream/frame.h"
+#include "stream/read.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct {
+	bool all_columns, meta, keys, check;
+} option;
+
+static const struct option_entry options[] = {
+	{ 'l', "long", NULL, OPTION_FLAG, &option.all_columns, 0, 0, NULL,
+	    "show maker and source too, 32 hexadecimal digits each" },
+	{ 0, "meta", NULL, OPTION_FLAG, &option.meta, 0, 0, NULL,
+	    "show each record's meta, indented by a tab" },
+	{ 0, "keys", NULL, OPTION_FLAG, &option.keys, 0, 0, NULL,
+	    "show keys only, one for each sample" },
+	{ 0, "check", NULL, OPTION_FLAG, &option.check, 0, 0, NULL,
+	    "verify all checksums and that floats are finite;\nshow problems and a summary" },
+	{ 0 },
+};
+
+static const struct program program = {
+	.name = "zv-ls",
+	.purpose = "list and check the records of tensor streams",
+	.operands = "[FILE...]",
+	.common = COMMON_NAMES | COMMON_JSON | COMMON_RECORDS,
+	.options = options,
+	.input = "tensor streams or model files (zvt(5)); standard input without FILE",
+	.output = "lines: key TAB name TAB dtype TAB shape TAB bytes",
+	.examples = { "zv-ls photos.zv", "zv-ls --check photos.zv",
+	    "zv-encode -m ziya *.jpg | zv-ls --long", NULL },
+	.see_also = "zv-cat(1), zv-cmp(1), zv-index(1), zvt(5)",
+};
+
+/* Values that are infinite or NaN in a payload of a floating-point dtype. */
+static uint64_t count_not_finite(const struct record *record, const void *payload)
+{
+	enum { CHUNK = 4096 };
+	float values[CHUNK];
+	size_t size = dtype_size(record->dtype), total = (size_t)record->payload_size / size;
+	uint64_t count = 0;
+	if (record->dtype == 'd') {
+		for (size_t i = 0; i < total; i++)
+			count += !isfinite(dtype_element('d', payload, i));
+		return count;
+	}
+	for (size_t done = 0; done < total; done += CHUNK) {
+		size_t step = total - done < CHUNK ? total - done : CHUNK;
+		dtype_to_f32(record->dtype, (const char *)payload + done * size, values, step);
+		for (size_t i = 0; i < step; i++)
+			count += !isfinite(values[i]);
+	}
+	return count;
+}
+
+static void print_digest(const struct digest *digest)
+{
+	char text[DIGEST_TEXT_SIZE];
+	digest_text(digest, text);
+	printf("\t%s", digest_is_zero(digest) ? "-" : text);
+}
+
+static void print_line(const struct record *record, const char *reason, size_t reason_size)
+{
+	char shape[200];
+	textout_field(stdout, record->key, strlen(record->key));
+	if (reason) {
+		printf("\t%s\tfailed\t-\t", record->name);
+		textout_field(stdout, reason, reason_size);
+	} else {
+		printf("\t%s\t%s\t%s\t%llu", record->name, dtype_name(record->dtype),
+		    record_shape_text(record, shape), (unsigned long long)record->payload_size);
+	}
+	if (option.all_columns) {
+		print_digest(&record->maker);
+		print_digest(&record->source);
+	}
+	putchar('\n');
+	if (!option.meta)
+		return;
+	for (size_t i = 0; i < record->meta_size; i++) {
+		if (i == 0 || record->meta[i - 1] == '\n')
+			putchar('\t');
+		textout_field(stdout, record->meta + i, record->meta[i] != '\n');
+		if (record->meta[i] == '\n')
+			putchar('\n');
+	}
+}
+
+static void print_json(
+    const char *file, const struct record *record, const char *reason, size_t reason_size)
+{
+	char maker[DIGEST_TEXT_SIZE], source[DIGEST_TEXT_SIZE];
+	digest_text(&record->maker, maker);
+	digest_text(&record->source, source);
+	printf("{\"file\":");
+	textout_json(stdout, file, strlen(file));
+	printf(",\"key\":");
+	textout_json(stdout, record->key, strlen(record->key));
+	printf(",\"name\":");
+	textout_json(stdout, record->name, strlen(record->name));
+	if (reason) {
+		printf(",\"failed\":");
+		textout_json(stdout, reason, reason_size);
+	} else {
+		printf(",\"dtype\":\"%s\",\"shape\":[", dtype_name(record->dtype));
+		for (int i = 0; i < record->dimensions; i++)
+			printf(i ? ",%llu" : "%llu", (unsigned long long)record->shape[i]);
+		printf("],\"bytes\":%llu,\"more\":%s", (unsigned long long)record->payload_size,
+		    record->more ? "true" : "false");
+	}
+	printf(",\"maker\":\"%s\",\"source\":\"%s\",\"meta\":", maker, source);
+	textout_json(stdout, record->meta, record->meta_size);
+	printf("}\n");
+}
+
+/* Show one record; false when its payload was wanted and is damaged. */
+static bool show_record(struct reader *reader, const struct record *record, bool continued)
+{
+	const char *payload = NULL;
+	bool failed = record->kind == RECORD_FAILED;
+	if (failed || (option.check && dtype_is_float(record->dtype))) {
+		payload = reader_payload(reader);
+		if (!payload)
+			return false;
+	} else if (option.check && reader_skip(reader) < 0) {
+		return false;
+	}
+	size_t size = (size_t)record->payload_size;
+	if (failed)
+		message_raise(EXIT_ITEM);
+	if (option.check) {
+		uint64_t count = dtype_is_float(record->dtype) ? count_not_finite(record, payload) : 0;
+		if (count > 0)
+			message_failure(EXIT_ITEM, reader_name(reader), "\"%s\" %s: %llu values are not finite",
+			    record->key, record->name, (unsigned long long)count);
+		if (failed)
+			message_failure(EXIT_ITEM, reader_name(reader), "\"%s\" failed: %.*s", record->key,
+			    (int)(size < 500 ? size : 500), payload);
+	} else if (option.keys) {
+		if (!continued && !failed)
+			textout_field(stdout, record->key, strlen(record->key)), putchar('\n');
+	} else if (common.json) {
+		print_json(reader_name(reader), record, failed ? payload : NULL, size);
+	} else {
+		print_line(record, failed ? payload : NULL, size);
+	}
+	return true;
+}
+
+/* "3 tensors, 0 failed, 1.2 MB, whole" */
+static void print_summary(struct reader *reader, bool whole, bool several)
+{
+	char text[200];
+	struct stream_totals totals = reader_totals(reader);
+	double size = (double)totals.payload_bytes;
+	int unit = 0;
+	static const char *const units[] = { "bytes", "kB", "MB", "GB", "TB" };
+	while (size >= 999.5 && unit < 4) {
+		size /= 1000;
+		unit++;
+	}
+	snprintf(text, sizeof text, "%llu tensors, %llu failed, %.*f %s, %s",
+	    (unsigned long long)totals.tensors, (unsigned long long)totals.failures, unit ? 1 : 0, size,
+	    units[unit], whole ? "whole" : "damaged");
+	if (!option.check) {
+		message_note(reader_name(reader), "%s", text);
+		return;
+	}
+	if (several)
+		printf("%s: ", reader_name(reader));
+	puts(text);
+}
+
+static void list_file(const char *name, bool several)
+{
+	struct record record;
+	struct reader *reader = reader_open(name);
+	if (!reader) {
+		message_error(name);
+		return;
+	}
+	if (!option.check)
+		reader_trust(reader);
+	bool continued = false;
+	int found;
+	for (;;) {
+		if (!reader_ready(reader)) /* the next record may be long in coming */
+			fflush(stdout);
+		found = reader_next(reader, &record);
+		if (found > 0 && !show_record(reader, &record, continued))
+			found = -1;
+		if (found <= 0)
+			break;
+		continued = record.more;
+	}
+	if (found < 0)
+		message_error(reader_name(reader));
+	if (option.check || common.verbose)
+		print_summary(reader, found == 0, several);
+	reader_close(reader);
+}
+
+int main(int argc, char **argv)
+{
+	version_add(frame_library());
+	int first = program_begin(&program, argc, argv);
+	struct names *names = names_open(argv + first, argc - first, true);
+	const char *name;
+	int found;
+	if (!names)
+		program_fail(NULL);
+	if (option.check + option.keys + common.json > 1)
+		program_usage("--check, --keys and --json exclude each other");
+	bool several = names_total(names) != 1;
+	while ((found = names_next(names, &name)) > 0)
+		list_file(name, several);
+	if (found < 0)
+		message_error(NULL);
+	names_close(names);
+	return program_end();
+}

@@ -1,0 +1,70 @@
+#!/bin/sh
+# zv-index: the text it writes, what it refuses, look-up through it
+. "$ZV_TESTS/lib.sh"
+
+zvt-make a.zv <<'END'
+b.jpg	vit	f32	2x3	1 2 3
+a.jpg	prompt+	bf16	2x2	random:1
+a.jpg	question	u8	-	text:what is it?
+!c.jpg	is no picture
+b.jpg	vit	f32	2x3	4 5 6
+END
+ok 'an index is made' zv-index a.zv
+like 'its first line' "$(head -n 1 a.zv.zvi)" "#zvi 1 $(wc -c <a.zv | tr -d ' ') 5 ????????????????"
+tail -n +2 a.zv.zvi >lines
+LC_ALL=C sort lines >sorted
+same 'entries are sorted by bytes' lines sorted
+is 'keys and names' "$(cut -f 1,2,6,7 lines)" "$(printf 'a.jpg\tprompt\tE\t2x2\na.jpg\tquestion\tB\t11\nb.jpg\tvit\tf\t2x3\nb.jpg\tvit\tf\t2x3\nc.jpg\t\tB\t13')"
+offset=$(sed -n 's/^a.jpg.prompt.//p' lines | cut -f 1)
+length=$(sed -n 's/^a.jpg.prompt.//p' lines | cut -f 2)
+is 'offset and length lead to a frame' "$(tail -c +$((offset + 1)) a.zv | head -c "$length" | zstd -dcq | head -c 4)" ZVT1
+
+for key in a.jpg b.jpg c.jpg; do
+	zv-cat -k $key <a.zv >read.zv
+	zv-cat -k $key a.zv >found.zv
+	same "zv-cat -k $key: the index gives what reading gives" found.zv read.zv
+done
+zv-cat -k b.jpg -k a.jpg <a.zv >read.zv
+zv-cat -k b.jpg -k a.jpg a.zv >found.zv
+same 'several keys come in the order of the file' found.zv read.zv
+
+# many records in one frame
+zstd -dcq a.zv | zstd -q >frame.zv
+ok 'one frame is indexed' zv-index frame.zv
+zv-cat -k a.jpg frame.zv >found.zv
+zv-cat -k a.jpg <a.zv >read.zv
+same 'records within a frame are found' found.zv read.zv
+zstd -dcq a.zv >bare.zv
+zv-index bare.zv
+zv-cat -k a.jpg bare.zv >found.zv
+same 'bare records are found' found.zv read.zv
+
+# a stale or hostile index costs time or an error, never a wrong tensor
+cat a.zv a.zv >grown.zv
+cp a.zv.zvi grown.zv.zvi
+zv-cat -k a.jpg grown.zv >found.zv
+zv-cat -k a.jpg <grown.zv >read.zv
+same 'an index of another size is not used' found.zv read.zv
+cp a.zv wrong.zv
+{ head -n 1 a.zv.zvi; sed 's/^a.jpg/x.jpg/' lines | LC_ALL=C sort; } >wrong.zv.zvi
+status 'an entry with another key' 1 zv-cat -k x.jpg wrong.zv
+like 'the message' "$(zv-cat -k x.jpg wrong.zv 2>&1 >/dev/null)" '*wrong.zv: index leads to "a.jpg"; run zv-index*'
+{ head -n 1 a.zv.zvi; printf 'b.jpg\tvit\t18446744073709551615\t9\t0\tf\t2x3\n'; } >wrong.zv.zvi
+status 'an entry outside the file' 1 zv-cat -k b.jpg wrong.zv
+{ head -n 1 a.zv.zvi; printf 'b.jpg\tvit\t3\t90\t0\tf\t2x3\n'; } >wrong.zv.zvi
+status 'an entry into the middle of a frame' 1 zv-cat -k b.jpg wrong.zv
+{ head -n 1 a.zv.zvi; printf 'b.jpg\tvit\t3\n'; } >wrong.zv.zvi
+status 'an entry that lacks fields' 1 zv-cat -k b.jpg wrong.zv
+
+# refusals
+head -c 200 a.zv >cut.zv
+status 'a truncated file' 1 zv-index cut.zv
+ok 'leaves no index' test ! -e cut.zv.zvi
+{ head -c 60 a.zv; printf x; tail -c +62 a.zv; } >flipped.zv
+status 'a damaged file' 1 zv-index flipped.zv
+status 'standard input' 1 sh -c 'zv-index - <a.zv'
+status 'no file' 2 zv-index
+cp a.zv before.zv; zv-index before.zv; cp before.zv.zvi before; zv-index before.zv
+same 'the same file, the same index' before before.zv.zvi
+is 'no temporary is left' "$(find . -name '*part*')" ''
+finish
