@@ -1,0 +1,16 @@
+"""encode.py SAFETENSORS NAME FILE: the largest difference between a reference tensor and FILE (raw
+f32 or u8 like the reference), relative to the tensor's largest magnitude. Standard library only."""
+import array, json, struct, sys
+
+path, name, other = sys.argv[1:]
+with open(path, 'rb') as file:
+    size = struct.unpack('<Q', file.read(8))[0]
+    entry = json.loads(file.read(size))[name]
+    begin, end = entry['data_offsets']
+    file.seek(8 + size + begin)
+    kind = {'F32': 'f', 'U8': 'B'}[entry['dtype']]
+    wanted = array.array(kind, file.read(end - begin))
+got = array.array(kind, open(other, 'rb').read())
+if len(got) != len(wanted):
+    sys.exit(f'{len(got)} elements, {len(wanted)} wanted')
+print('%.3g' % (max(abs(a - b) for a, b in zip(got, wanted)) / max(map(abs, wanted))))
