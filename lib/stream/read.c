@@ -1,6 +1,5 @@
-/* read.c - the stream reader (see read.h and "Reader rules" in zvt(5)).
- * Two levels: the content of the present item (a frame's decoded bytes, or the bytes of a bare
- * record themselves), and the records in it.
+/* read.c - the stream reader (see read.h and "Reader rules" in zvt(5)): the records that
+ * content.c finds in items, checked one by one and against the end record.
  */
 #include "stream/read.h"
 #include "base/checked.h"
@@ -8,7 +7,7 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "stream/bytes.h"
-#include "stream/frame.h"
+#include "stream/content.h"
 #include "stream/read_internal.h"
 #include "stream/source.h"
 
@@ -16,8 +15,6 @@
 #include <string.h>
 
 enum {
-	MAGIC_SIZE = 4,
-	SKIPPABLE_HEADER = 8,
 	FIRST_PAYLOAD = 1 << 18, /* what a payload's buffer begins with, whatever the header says */
 	SCRATCH_SIZE = 1 << 16,
 };
@@ -29,22 +26,16 @@ enum payload_state {
 };
 
 struct reader {
-	struct source *source;
-	struct frame_decoder *decoder; /* made when the first frame comes */
+	struct content content;
 	bool salvage, trusting, single;
 	bool again;  /* reader_next() shows the present record once more */
 	bool failed; /* an error was returned; the input is in no known state */
 	bool whole;  /* false: salvage passed over something */
 	bool end_differs, tail_damaged, item_shown; /* for salvage: see find_next_item() */
 
-	/* The present item. */
-	bool in_frame, frame_ended, decoder_full;
-	uint64_t item_offset, decoded, record_skip, item_length;
-	uint8_t ahead[RECORD_PREFIX]; /* the first bytes of the next record in the frame */
-	size_t ahead_size;
-
 	/* The present record. */
-	uint8_t *header; /* RECORD_HEADER_MOST bytes */
+	uint64_t record_skip, item_length; /* see reader_place() */
+	uint8_t *header;                   /* RECORD_HEADER_MOST bytes */
 	struct record record;
 	enum payload_state state;
 	uint8_t *buffer; /* the payload, unless it is mapped */
@@ -70,7 +61,7 @@ static struct reader *reader_new(struct source *source)
 		source_close(source);
 		return NULL;
 	}
-	reader->source = source;
+	reader->content.source = source;
 	reader->whole = true;
 	reader->header = memory_allocate(RECORD_HEADER_MOST, 1);
 	reader->chain = reader->header ? checksummer_new() : NULL;
@@ -104,8 +95,7 @@ void reader_close(struct reader *reader)
 {
 	if (!reader)
 		return;
-	source_close(reader->source);
-	frame_decoder_release(reader->decoder);
+	content_release(&reader->content);
 	checksummer_release(reader->chain);
 	checksummer_release(reader->checksummer);
 	memory_release(reader->header);
@@ -128,131 +118,28 @@ void reader_trust(struct reader *reader)
 	reader->trusting = true;
 }
 
-/* Up to size bytes of the frame's content; *got < size only where the frame ends. */
-static int frame_read(struct reader *reader, uint8_t *target, size_t size, size_t *got)
-{
-	while (*got < size && !reader->frame_ended) {
-		const uint8_t *bytes = NULL;
-		size_t available = 0, taken, given;
-		/* The decoder may hold bytes that had no room; asking for input then could wait for
-		 * ever on a pipe. */
-		if (!reader->decoder_full && source_peek(reader->source, 1, &bytes, &available) < 0)
-			return -1;
-		bool drained = !reader->decoder_full && available == 0;
-		int step = frame_decode(
-		    reader->decoder, bytes, available, &taken, target + *got, size - *got, &given);
-		source_consume(reader->source, taken);
-		*got += given;
-		reader->decoder_full = *got == size;
-		if (step < 0)
-			return -1;
-		reader->frame_ended = step == 1;
-		if (drained && given == 0 && !reader->frame_ended)
-			return error_input("zstd frame is cut off");
-	}
-	return 0;
-}
-
-/* Up to size bytes of the present item's content; *got < size only where the item ends. */
-static int content_read(struct reader *reader, uint8_t *target, size_t size, size_t *got)
-{
-	*got = 0;
-	if (!reader->in_frame)
-		return source_read(reader->source, target, size, got);
-	size_t held = reader->ahead_size < size ? reader->ahead_size : size;
-	memcpy(target, reader->ahead, held);
-	reader->ahead_size -= held;
-	memmove(reader->ahead, reader->ahead + held, reader->ahead_size);
-	*got = held;
-	int result = frame_read(reader, target, size, got);
-	reader->decoded += *got;
-	return result;
-}
-
-/* All of size bytes, or damage. */
-static int content_need(struct reader *reader, uint8_t *target, size_t size, const char *what)
-{
-	size_t got;
-	if (content_read(reader, target, size, &got) < 0)
-		return -1;
-	if (got < size)
-		return error_input("%s is cut off", what);
-	return 0;
-}
-
-/* Go past a skippable frame. */
-static int pass_skippable(struct reader *reader)
-{
-	const uint8_t *bytes;
-	size_t available;
-	uint64_t passed;
-	if (source_peek(reader->source, SKIPPABLE_HEADER, &bytes, &available) < 0)
-		return -1;
-	if (available < SKIPPABLE_HEADER)
-		return error_input("skippable frame is cut off");
-	uint64_t size = SKIPPABLE_HEADER + bytes_load(bytes + MAGIC_SIZE, 4);
-	if (source_pass(reader->source, size, &passed) < 0)
-		return -1;
-	return passed < size ? error_input("skippable frame is cut off") : 0;
-}
-
-static int begin_frame(struct reader *reader)
-{
-	if (!reader->decoder && !(reader->decoder = frame_decoder_new()))
-		return -1;
-	frame_decoder_reset(reader->decoder);
-	reader->in_frame = true;
-	reader->frame_ended = reader->decoder_full = false;
-	reader->ahead_size = 0;
-	return 0;
-}
-
-/* Find the item that the next record is in: 1, 0 at the end of the input, -1. */
-static int next_item(struct reader *reader)
-{
-	for (;;) {
-		const uint8_t *bytes;
-		size_t available;
-		reader->item_offset = source_position(reader->source);
-		reader->item_shown = false;
-		reader->decoded = 0;
-		if (source_peek(reader->source, MAGIC_SIZE, &bytes, &available) < 0)
-			return -1;
-		if (available == 0)
-			return 0;
-		enum frame_item item = available < MAGIC_SIZE ? FRAME_UNKNOWN : frame_recognise(bytes);
-		if (item == FRAME_RECORD)
-			return 1;
-		if (item == FRAME_ZSTD)
-			return begin_frame(reader) < 0 ? -1 : 1;
-		if (item == FRAME_UNKNOWN)
-			return error_input("not a zv stream");
-		if (pass_skippable(reader) < 0)
-			return -1;
-	}
-}
-
 /* Read and check the next record's header: 1, 0 at the end of the input, -1. */
 static int next_header(struct reader *reader)
 {
 	size_t got = 0;
 	while (got == 0) {
-		if (!reader->in_frame) {
-			int found = next_item(reader);
+		if (!reader->content.in_frame) {
+			reader->item_shown = false;
+			int found = content_next_item(&reader->content);
 			if (found <= 0)
 				return found;
 		}
-		reader->record_skip = reader->in_frame ? reader->decoded : 0;
-		if (content_read(reader, reader->header, RECORD_PREFIX, &got) < 0)
+		reader->record_skip = reader->content.in_frame ? reader->content.decoded : 0;
+		if (content_read(&reader->content, reader->header, RECORD_PREFIX, &got) < 0)
 			return -1;
 		if (got == 0)
-			reader->in_frame = false; /* the frame ended between records */
+			reader->content.in_frame = false; /* the frame ended between records */
 	}
 	if (got < RECORD_PREFIX)
 		return error_input("header is cut off");
 	size_t size = record_header_size(reader->header);
-	if (size == 0 ||
-	    content_need(reader, reader->header + RECORD_PREFIX, size - RECORD_PREFIX, "header") < 0)
+	if (size == 0 || content_need(&reader->content, reader->header + RECORD_PREFIX,
+	                     size - RECORD_PREFIX, "header") < 0)
 		return -1;
 	if (record_parse(reader->header, size, &reader->record) < 0)
 		return -1;
@@ -270,18 +157,14 @@ static int finish_record(struct reader *reader)
 {
 	uint8_t padding[RECORD_ALIGNMENT];
 	size_t size = padding_after(reader->record.payload_size);
-	if (content_need(reader, padding, size, "padding") < 0)
+	if (content_need(&reader->content, padding, size, "padding") < 0)
 		return -1;
 	for (size_t i = 0; i < size; i++)
 		if (padding[i])
 			return error_input("padding of the payload is not zero");
-	if (reader->in_frame && !reader->single) {
-		size_t got = 0;
-		if (frame_read(reader, reader->ahead, RECORD_PREFIX, &got) < 0)
-			return -1;
-		reader->ahead_size = got;
-	}
-	reader->item_length = source_position(reader->source) - reader->item_offset;
+	if (!reader->single && content_look_ahead(&reader->content) < 0)
+		return -1;
+	reader->item_length = source_position(reader->content.source) - reader->content.offset;
 	return 0;
 }
 
@@ -294,8 +177,8 @@ static int fill_buffer(struct reader *reader, size_t size)
 		size_t target = have ? have + have / 2 : FIRST_PAYLOAD;
 		if (target < reader->largest)
 			target = reader->largest;
-		if (!reader->in_frame && target < source_certain(reader->source))
-			target = (size_t)source_certain(reader->source);
+		if (!reader->content.in_frame && target < source_certain(reader->content.source))
+			target = (size_t)source_certain(reader->content.source);
 		if (target > size)
 			target = size;
 		if (target > reader->capacity &&
@@ -303,7 +186,7 @@ static int fill_buffer(struct reader *reader, size_t size)
 			return -1;
 		if (target < reader->capacity)
 			target = reader->capacity < size ? reader->capacity : size;
-		if (content_need(reader, reader->buffer + have, target - have, "payload") < 0)
+		if (content_need(&reader->content, reader->buffer + have, target - have, "payload") < 0)
 			return -1;
 		have = target;
 	}
@@ -317,7 +200,7 @@ static int load_payload(struct reader *reader)
 	size_t size;
 	if (!checked_size(reader->record.payload_size, &size))
 		return error_memory(SIZE_MAX);
-	reader->payload = reader->in_frame ? NULL : source_map(reader->source, size);
+	reader->payload = reader->content.in_frame ? NULL : source_map(reader->content.source, size);
 	if (!reader->payload) {
 		if (fill_buffer(reader, size) < 0)
 			return -1;
@@ -342,9 +225,9 @@ static int pass_payload(struct reader *reader)
 	uint64_t left = reader->record.payload_size;
 	if (reader->state != PAYLOAD_WAITING)
 		return 0;
-	if (reader->trusting && !reader->in_frame && source_size(reader->source) > 0) {
+	if (reader->trusting && !reader->content.in_frame && source_size(reader->content.source) > 0) {
 		uint64_t passed;
-		if (source_pass(reader->source, left, &passed) < 0)
+		if (source_pass(reader->content.source, left, &passed) < 0)
 			return -1;
 		if (passed < left)
 			return error_input("payload is cut off");
@@ -352,7 +235,7 @@ static int pass_payload(struct reader *reader)
 		checksummer_reset(reader->checksummer);
 		while (left > 0) {
 			size_t step = left < sizeof scratch ? (size_t)left : sizeof scratch;
-			if (content_need(reader, scratch, step, "payload") < 0)
+			if (content_need(&reader->content, scratch, step, "payload") < 0)
 				return -1;
 			checksummer_add(reader->checksummer, scratch, step);
 			left -= step;
@@ -372,9 +255,9 @@ static int damage(struct reader *reader)
 	if (error_kind() != ERROR_INPUT)
 		return -1;
 	if (reader->has_key)
-		return error_context("byte %llu, after \"%.200s\"", (unsigned long long)reader->item_offset,
-		    reader->last_key);
-	return error_context("byte %llu", (unsigned long long)reader->item_offset);
+		return error_context("byte %llu, after \"%.200s\"",
+		    (unsigned long long)reader->content.offset, reader->last_key);
+	return error_context("byte %llu", (unsigned long long)reader->content.offset);
 }
 
 /* Count the present record for the end record to come. */
@@ -450,31 +333,12 @@ static int take_end_of_input(struct reader *reader)
  * of it were shown already, since a stored frame holds them as bare records. */
 static int find_next_item(struct reader *reader)
 {
-	uint64_t began = reader->item_offset;
-	reader->whole = false;
-	reader->in_frame = reader->tail_damaged = false;
-	reader->ahead_size = 0;
+	uint64_t began = reader->content.offset;
+	reader->whole = reader->tail_damaged = false;
 	reader->state = PAYLOAD_NONE;
-	if (!reader->item_shown)
-		source_rewind(reader->source, began + 1);
-	if (source_position(reader->source) == began) {
-		uint64_t passed;
-		if (source_pass(reader->source, 1, &passed) < 0)
-			return -1;
-	}
-	for (;;) {
-		const uint8_t *bytes;
-		size_t available, i = 0;
-		if (source_peek(reader->source, MAGIC_SIZE, &bytes, &available) < 0)
-			return -1;
-		while (i + MAGIC_SIZE <= available && frame_recognise(bytes + i) == FRAME_UNKNOWN)
-			i++;
-		bool found = i + MAGIC_SIZE <= available;
-		source_consume(reader->source, found || available >= MAGIC_SIZE ? i : available);
-		if (found || available < MAGIC_SIZE)
-			break;
-	}
-	reader->lost += source_position(reader->source) - began;
+	if (content_search(&reader->content, !reader->item_shown) < 0)
+		return -1;
+	reader->lost += source_position(reader->content.source) - began;
 	return 0;
 }
 
@@ -578,22 +442,23 @@ void *reader_take_payload(struct reader *reader)
 
 bool reader_ready(struct reader *reader)
 {
-	return reader->ahead_size > 0 || source_is_ready(reader->source);
+	return reader->content.ahead_size > 0 || source_is_ready(reader->content.source);
 }
 
 struct reader_place reader_place(const struct reader *reader)
 {
-	return (struct reader_place){ reader->item_offset, reader->item_length, reader->record_skip };
+	return (
+	    struct reader_place){ reader->content.offset, reader->item_length, reader->record_skip };
 }
 
 uint64_t reader_position(const struct reader *reader)
 {
-	return source_position(reader->source);
+	return source_position(reader->content.source);
 }
 
 uint64_t reader_size(const struct reader *reader)
 {
-	return source_size(reader->source);
+	return source_size(reader->content.source);
 }
 
 uint64_t reader_lost_bytes(const struct reader *reader)
@@ -613,5 +478,5 @@ struct stream_totals reader_totals(const struct reader *reader)
 
 const char *reader_name(const struct reader *reader)
 {
-	return source_name(reader->source);
+	return source_name(reader->content.source);
 }
