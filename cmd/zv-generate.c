@@ -226,10 +226,8 @@ static void settle_generation(void)
 	struct generation_settings *settings = &work.settings;
 	if (generation_settings_read(work.language.file, settings) != 0)
 		program_fail(common.model);
-	if (option.beams != UNSET)
-		settings->beams = (size_t)option.beams;
-	if (option.sample && option.beams == UNSET)
-		settings->beams = 1;
+	if (option.beams != UNSET || option.sample)
+		settings->beams = option.beams > 1 ? (size_t)option.beams : 1;
 	settings->sample = option.sample || (settings->sample && !option.greedy);
 	if (settings->beams > 1) /* a model that asks for both gets its beams */
 		settings->sample = false;
@@ -270,8 +268,7 @@ static void open_candidates(void)
 	struct lines lines;
 	if (lines_open(&lines, option.score, LINES_OPTIONAL) != 0)
 		program_fail(option.score);
-	struct bpe_options how = { .added = work.language.rules.added,
-		.modern = work.language.rules.modern };
+	struct bpe_options how = prompt_answer_options(&work.language.rules);
 	if (candidates_read(&work.candidates, &lines, work.language.bpe, &how) != 0) {
 		error_as(ERROR_SYSTEM);
 		program_fail(option.score);
@@ -293,16 +290,14 @@ static void open_outlet(void)
 	outlet->output = output_open(common.output);
 	if (outlet->output == NULL)
 		program_fail(common.output);
-	bool terminal = output_is_terminal(outlet->output);
 	outlet->form = (struct reply_form){ .json = common.json,
 		.text_only = option.text_only,
 		.null = common.null,
 		.ids = option.ids,
 		.logprobs = option.logprobs,
-		.hypotheses = option.hypotheses,
-		.terminal = terminal };
+		.hypotheses = option.hypotheses };
 	bool shown = !common.json && !option.ids && !option.logprobs && work.settings.beams == 1;
-	outlet->growing = shown && (option.stream || terminal);
+	outlet->growing = shown && (option.stream || output_is_terminal(outlet->output));
 	outlet->interrupted = interrupt_flag();
 	outlet->bpe = work.language.bpe;
 	outlet->stops = work.stops;
@@ -583,7 +578,7 @@ int main(int argc, char **argv)
 	if (threads_start((int)common.threads) != 0)
 		program_fail(NULL);
 	open_work();
-	if (!work.outlet.form.terminal)
+	if (!output_is_terminal(work.outlet.output))
 		progress_begin("records", 0);
 	if (option.chat)
 		talk(operands, count);

@@ -40,6 +40,16 @@ static int raw_sequence(const struct prompt_rules *rules, const struct template_
 	return bpe_encode(rules->bpe, text, strlen(text), &options, sequence);
 }
 
+struct bpe_options prompt_answer_options(const struct prompt_rules *rules)
+{
+	const struct template_segment segment = { 0 };
+	struct bpe_options options = { .added = rules->added, .modern = rules->modern };
+	if (rules->template != NULL)
+		options = template_options(rules->template, &segment, rules->added, rules->modern);
+	settle(rules, false, &options);
+	return options;
+}
+
 int prompt_sequence(const struct prompt_rules *rules, const struct template_turn *turns,
     size_t count, size_t picture_rows, struct ids *sequence)
 {

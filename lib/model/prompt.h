@@ -40,6 +40,9 @@ static inline int32_t prompt_picture_row(size_t row)
 int prompt_sequence(const struct prompt_rules *rules, const struct template_turn *turns,
     size_t count, size_t picture_rows, struct ids *sequence);
 
+/* How a text that follows the prompt is tokenised. */
+struct bpe_options prompt_answer_options(const struct prompt_rules *rules);
+
 /* Embeddings of sequence[0..count-1] to rows [count][width]; picture: the soft prompt
  * [picture_rows][width], or NULL if there is none. 0, or -1: an id that the model has not. */
 int prompt_embed(const struct llama *llama, const int32_t *sequence, size_t count,

@@ -29,7 +29,7 @@ static void write_escape(FILE *stream, unsigned char byte)
 	putc(digits[byte & 15], stream);
 }
 
-/* Control bytes that could steer a terminal, of text that is shown without escapes. */
+/* Text as it is, but for control bytes, which could steer a terminal. */
 static void write_shown(FILE *stream, const char *text, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
@@ -56,10 +56,10 @@ void reply_write_text(FILE *stream, const struct reply_form *form, const char *t
 {
 	if (!form->text_only && !form->null)
 		textout_field(stream, text, size);
-	else if (form->terminal)
-		write_shown(stream, text, size);
-	else
+	else if (form->null)
 		fwrite(text, 1, size, stream);
+	else
+		write_shown(stream, text, size);
 }
 
 void reply_write_end(FILE *stream, const struct reply_form *form)

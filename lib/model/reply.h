@@ -14,12 +14,11 @@
 
 struct reply_form {
 	bool json;       /* else fields */
-	bool text_only;  /* no key, no escapes */
+	bool text_only;  /* no key, no escapes, but control bytes other than \n and \t as \xNN */
 	bool null;       /* results end with a zero byte and carry no escapes */
 	bool ids;        /* ids in place of the text; in JSON beside it */
 	bool logprobs;   /* one more field: the log-probability of each id */
 	bool hypotheses; /* JSON: all results of a beam search */
-	bool terminal;   /* control bytes of the text are shown as \xNN */
 };
 
 /* One answer; turn 0: no talk, else counted from 1. */

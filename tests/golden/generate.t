@@ -19,7 +19,7 @@ answers() {
 	shift 4
 	mkdir -p "$an_to"
 	python3 "$script" cases "$an_folder" >cases.list
-	while IFS='	' read -r number key question name options; do
+	while IFS='	' read -r number key question _ options; do
 		case $options in *--beams*) all=--hypotheses ;; *) all= ;; esac
 		# shellcheck disable=SC2086
 		zv-cat -k "$key" "$an_prompts" | zv-generate -q -m "$an_model" --json --ids --all-ids $all $options \
