@@ -166,12 +166,12 @@ int safetensors_parse(const uint8_t *bytes, size_t size, int file, struct tensor
 	uint64_t length = read_u64(bytes);
 	if (length > SAFETENSORS_HEADER_MOST)
 		return error_input(
-		    "not a safetensors file, or a header of more than %d bytes", SAFETENSORS_HEADER_MOST);
+		    "neither a torch nor a safetensors file (a header of %" PRIu64 " bytes)", length);
 	if (length > size - 8)
 		return error_input("the header should have %" PRIu64 " bytes, but the file ends after %zu",
 		    length, size - 8);
 	if (length == 0 || bytes[8] != '{')
-		return error_input("not a safetensors file (byte 8 is not '{')");
+		return error_input("neither a torch nor a safetensors file (byte 8 is not '{')");
 	struct json *root = json_parse(bytes + 8, (size_t)length);
 	if (!root)
 		return error_context("safetensors header");
@@ -279,9 +279,8 @@ int safetensors_format(const struct safetensors_entry *entries, size_t count, co
 	putc('}', stream);
 	while (ftell(stream) % 8 != 0)
 		putc(' ', stream);
-	bool failed = ferror(stream);
-	if ((fclose(stream) != 0 || failed) && status == 0)
-		status = error_memory(length);
+	if (textout_close(stream, &text, &length) < 0)
+		status = -1;
 	if (status == 0 && length - 8 > SAFETENSORS_HEADER_MOST)
 		status = error_input("the header would have %zu bytes (%d are allowed)", length - 8,
 		    SAFETENSORS_HEADER_MOST);
