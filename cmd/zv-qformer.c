@@ -13,6 +13,7 @@
 #include "base/textout.h"
 #include "base/threads.h"
 #include "base/utf8.h"
+#include "model/features.h"
 #include "model/itg.h"
 #include "model/qformer.h"
 #include "model/vocabulary.h"
@@ -421,56 +422,21 @@ static int put_all(const struct about *about, const struct qformer_image *image,
 	return 0;
 }
 
-/* The features of a vit part as f32, to be released; NULL recorded. */
-static float *features_of(const struct sample_part *part)
-{
-	const struct record *record = &part->record;
-	size_t width = qformer_encoder_width(work.qformer);
-	char shape[256];
-	uint64_t elements;
-	if (!dtype_is_float(record->dtype) || record->dimensions != 2 || record->shape[0] == 0 ||
-	    record->shape[1] != width) {
-		error_input("features are %s %s where tokens x %zu floats are wanted",
-		    record_shape_text(record, shape), dtype_name(record->dtype), width);
-		return NULL;
-	}
-	if (maker_expect(record, "weights", &work.vit_weights) || record_elements(record, &elements))
-		return NULL;
-	float *features = memory_allocate((size_t)elements, sizeof *features);
-	if (features)
-		dtype_to_f32(record->dtype, part->payload, features, (size_t)elements);
-	return features;
-}
-
-/* The question inside a sample as text to be released. 0 with NULL if there is none; -1. */
-static int question_of(struct sample *sample, char **question)
-{
-	const struct sample_part *part = sample_find(sample, "question");
-	*question = NULL;
-	if (!part || work.keyed || option.prompt || (work.use != USE_PROMPT && work.use != USE_QUERY))
-		return 0;
-	size_t size = (size_t)part->record.payload_size;
-	if (part->record.dtype != 'B' || utf8_valid_prefix(part->payload, size) != size ||
-	    memchr(part->payload, '\0', size))
-		return error_input("its question is not UTF-8 text");
-	*question = memory_text(part->payload, size);
-	return *question ? 0 : -1;
-}
-
 static int take_picture(struct sample *sample)
 {
 	struct sample_part *part = sample_find(sample, "vit");
 	struct about about;
-	char *question;
+	char *question = NULL;
+	bool asked = work.keyed || option.prompt || (work.use != USE_PROMPT && work.use != USE_QUERY);
 	if (!part)
 		return error_input("holds no patch features but \"%s\": zv-encode makes them",
 		    sample->parts[0].record.name);
-	if (question_of(sample, &question))
+	if (!asked && features_question(sample, &question))
 		return -1;
 	about.key = part->record.key;
 	about.source = part->record.source;
 	describe(&about.maker, &part->record);
-	float *features = features_of(part);
+	float *features = features_read(part, qformer_encoder_width(work.qformer), &work.vit_weights);
 	struct qformer_image *image =
 	    features ? qformer_image_new(work.qformer, features, (size_t)part->record.shape[0]) : NULL;
 	memory_release(features);
