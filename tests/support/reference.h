@@ -19,33 +19,101 @@
 #include "stream/checkpoint.h"
 #include "stream/json.h"
 
-/* Import a reference model to a directory of its name below the current one, once. NULL: absent
- * (the caller skips). */
+/* A path below the reference data that outlives the next call of tap_shared(). Up to 8 at a time. */
+static inline const char *reference_path(const char *path)
+{
+	static char paths[8][4096];
+	static int turn;
+	const char *found = tap_shared(path);
+	char *kept = paths[turn++ & 7];
+	snprintf(kept, sizeof paths[0], "%s", found ? found : "");
+	return found ? kept : NULL;
+}
+
+/* Import a model to the directory name below the current one. Its name, or NULL if the sources are
+ * absent (skipped) or the import failed. */
 static inline const char *reference_import(const struct import_request *request, const char *name)
 {
-	static char directory[200];
-	snprintf(directory, sizeof directory, "%s", name);
+	for (int i = 0; i < request->source_count; i++)
+		if (!request->sources[i]) {
+			tap_skip(name, "no reference data");
+			return NULL;
+		}
 	struct import *import = import_open(request);
-	bool done = import && import_write(import, directory, false) == 0;
+	bool done = import && import_write(import, name, true) == 0;
 	import_close(import);
 	if (!TAP_OK(done, "%s is imported", name))
 		printf("#   %s\n", error_text());
-	return done ? directory : NULL;
+	return done ? name : NULL;
 }
 
-/* The directory below zoo/A, imported. */
-static inline const char *reference_model(const char *name)
+/* A Hugging Face directory below the reference data. */
+static inline const char *reference_model(const char *folder, const char *name)
 {
-	char path[200], source[4096];
-	snprintf(path, sizeof path, "zoo/A/%s", name);
-	const char *found = tap_shared(path);
-	if (!found) {
-		tap_skip(name, "no reference data");
-		return NULL;
-	}
-	snprintf(source, sizeof source, "%s", found);
-	const char *sources[] = { source };
-	struct import_request request = { .sources = sources, .source_count = 1 };
+	const char *source = reference_path(folder);
+	struct import_request request = { .sources = &source, .source_count = 1 };
+	return reference_import(&request, name);
+}
+
+/* The first stage in LAVIS' layout, the image encoder in a file of its own. */
+static inline const char *reference_lavis(const char *stage, const char *vit, const char *name)
+{
+	char path[200];
+	snprintf(path, sizeof path, "zoo/A/lavis/%s", stage);
+	const char *source = reference_path(path);
+	snprintf(path, sizeof path, "zoo/A/lavis/%s", vit);
+	struct import_request request = { .sources = &source,
+		.source_count = 1,
+		.vit = reference_path(path),
+		.config = reference_path("zoo/A/lavis/config.json"),
+		.vocabulary = reference_path("zoo/A/hf-itm/vocab.txt") };
+	return reference_import(&request, name);
+}
+
+static inline void reference_write(const char *path, const char *bytes, size_t size)
+{
+	FILE *file = fopen(path, "wb");
+	if (!file || fwrite(bytes, 1, size, file) != size || fclose(file) != 0)
+		exit(2);
+}
+
+/* LAVIS' own numbers at toy size (oracles/tiny-blip2). Its files do not tell heads and eps. */
+static inline const char *reference_tiny(const char *weights, const char *name)
+{
+	static const char config[] =
+	    "{\"model_type\": \"blip-2\", \"num_query_tokens\": 6,\n"
+	    "\"vision_config\": {\"hidden_size\": 32, \"num_hidden_layers\": 3, \"patch_size\": 14,\n"
+	    " \"num_attention_heads\": 4, \"intermediate_size\": 139, \"image_size\": 56,\n"
+	    " \"layer_norm_eps\": 1e-6}, \"ln_vision_eps\": 1e-5,\n"
+	    "\"qformer_config\": {\"hidden_size\": 24, \"num_hidden_layers\": 4,\n"
+	    " \"num_attention_heads\": 4, \"intermediate_size\": 48, \"vocab_size\": 64,\n"
+	    " \"cross_attention_frequency\": 2, \"encoder_hidden_size\": 32,\n"
+	    " \"layer_norm_eps\": 1e-12},\n"
+	    "\"text_config\": {\"model_type\": \"llama\", \"hidden_size\": 40,\n"
+	    " \"num_hidden_layers\": 3, \"num_attention_heads\": 4, \"num_key_value_heads\": 4,\n"
+	    " \"intermediate_size\": 112, \"vocab_size\": 96, \"rms_norm_eps\": 1e-6,\n"
+	    " \"max_position_embeddings\": 64, \"bos_token_id\": 1, \"eos_token_id\": 2}}\n";
+	/* <unk> <s> </s> a _, as a SentencePiece model; 61 words and what BERT needs. */
+	static const char tokenizer[] = "\n\016\n\005<unk>\025\0\0\0\0\030\002"
+	                                "\n\014\n\003<s>\025\0\0\0\0\030\003"
+	                                "\n\015\n\004</s>\025\0\0\0\0\030\003"
+	                                "\n\012\n\001a\025\0\0\0\0\030\001"
+	                                "\n\014\n\003\342\226\201\025\0\0\0\0\030\001"
+	                                "\022\002\030\002";
+	char path[200], words[600] = "[PAD]\n[UNK]\n";
+	for (int word = 2; word < 61; word++)
+		snprintf(words + strlen(words), sizeof words - strlen(words), "w%d\n", word);
+	snprintf(words + strlen(words), sizeof words - strlen(words), "[CLS]\n[SEP]\n[DEC]\n");
+	reference_write("tiny.json", config, strlen(config));
+	reference_write("tiny.model", tokenizer, sizeof tokenizer - 1);
+	reference_write("tiny.txt", words, strlen(words));
+	snprintf(path, sizeof path, "oracles/tiny-blip2/%s", weights);
+	const char *source = reference_path(path);
+	struct import_request request = { .sources = &source,
+		.source_count = 1,
+		.config = "tiny.json",
+		.tokenizer = "tiny.model",
+		.vocabulary = "tiny.txt" };
 	return reference_import(&request, name);
 }
 
@@ -54,15 +122,15 @@ struct reference {
 	struct json *json;
 };
 
-/* expected.safetensors and expected.json of a folder below the reference data. */
-static inline struct reference reference_open(const char *folder)
+/* expected.safetensors and expected.json, prefix in front: "zoo/A/hf-itm/". */
+static inline struct reference reference_open(const char *prefix)
 {
 	char path[200];
 	struct reference reference = { 0 };
-	snprintf(path, sizeof path, "%s/expected.safetensors", folder);
+	snprintf(path, sizeof path, "%sexpected.safetensors", prefix);
 	const char *found = tap_shared(path);
 	reference.tensors = found ? checkpoint_open(found) : NULL;
-	snprintf(path, sizeof path, "%s/expected.json", folder);
+	snprintf(path, sizeof path, "%sexpected.json", prefix);
 	found = tap_shared(path);
 	reference.json = found ? json_open(found) : NULL;
 	return reference;

@@ -1,7 +1,12 @@
 /* llama - the language model against the reference data: prefill, decoding, batches, caches. */
-#include "support/reference.h"
+#include "reference.h"
 #include "base/threads.h"
 #include "model/llama.h"
+#include "num/linear.h"
+#include "stream/model_file.h"
+
+#include <spawn.h>
+#include <sys/wait.h>
 
 enum { IDS_MOST = 256 };
 static const double tolerance = 1e-5;
@@ -146,13 +151,189 @@ static void check_limits(struct llama *llama)
 	llama_cache_release(cache);
 }
 
+/* The logits of one prompt of hf-blip2 as a tensor of another file wants them: rows from the last
+ * query on. */
+static void check_prompt(
+    struct llama *llama, const struct prompt *prompt, const char *file, const char *name)
+{
+	size_t first = prompt->queries - 1, vocabulary = llama_vocabulary(llama);
+	struct checkpoint *expected = checkpoint_open(tap_shared(file));
+	struct llama_cache *cache = llama_cache_new(llama);
+	float *logits = memory_allocate(prompt->count * vocabulary, sizeof *logits);
+	TAP_OK(llama_prefill(llama, cache, prompt->rows, prompt->count, true, logits) == 0, "%s", file);
+	reference_compare(expected, name, logits + first * vocabulary,
+	    (prompt->count - first) * vocabulary, tolerance);
+	/* Decoding goes through other kernels. */
+	size_t wanted_count;
+	int32_t last = 1066;
+	float *wanted = reference_values(expected, name, &wanted_count);
+	llama_cache_truncate(cache, prompt->count - 1);
+	TAP_OK(wanted && llama_decode(llama, &cache, &last, 1, logits) == 0 &&
+	           reference_error(logits, wanted + wanted_count - vocabulary, vocabulary) <= tolerance,
+	    "%s: the last token decoded", file);
+	memory_release(wanted);
+	memory_release(logits);
+	llama_cache_release(cache);
+	checkpoint_close(expected);
+}
+
+/* The adapter's own projection into the model in place of the Q-Former's. */
+static void project_again(const char *adapter, struct prompt *prompt, size_t width)
+{
+	struct model_file *file = model_file_open_path(adapter);
+	struct weight weight, bias;
+	struct reference reference = reference_open("zoo/A/hf-blip2/");
+	size_t count;
+	if (model_file_find(file, "language_projection.weight", &weight) &&
+	    model_file_find(file, "language_projection.bias", &bias)) {
+		float *queries = reference_values(reference.tensors, "image0.query_output", &count);
+		struct linear linear = { weight.data, weight.dtype, width, (size_t)weight.shape[1],
+			bias.data };
+		linear_decode(&linear, queries, prompt->queries, prompt->rows, LINEAR_STORE);
+		memory_release(queries);
+	}
+	reference_close(&reference);
+	model_file_close(file);
+}
+
+static void check_adapters(const char *model)
+{
+	static const char *const names[] = { "qkv-list", "regex-rslora-patterns", "modules-to-save",
+		"layers-subset" };
+	struct reference reference = reference_open("zoo/A/hf-blip2/");
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char source[100], path[100], file[200];
+		uint64_t tensors;
+		struct llama *llama = llama_open(model);
+		struct prompt prompt = read_prompt(llama, &reference, 0, 1);
+		snprintf(source, sizeof source, "zoo/A/peft-lora/%s", names[i]);
+		snprintf(path, sizeof path, "%s.zv", names[i]);
+		snprintf(file, sizeof file, "%s/expected.safetensors", source);
+		if (TAP_OK(import_keep_adapter(tap_shared(source), path, &tensors) == 0 &&
+		               llama_adapt(llama, path) == 0,
+		        "adapter %s", names[i])) {
+			project_again(path, &prompt, llama_width(llama));
+			check_prompt(llama, &prompt, file, "logits");
+		} else {
+			printf("#   %s\n", error_text());
+		}
+		TAP_OK(llama_adapt(llama, "blip2/vit.zv") < 0, "what is no adapter is refused");
+		memory_release(prompt.rows);
+		llama_close(llama);
+	}
+	reference_close(&reference);
+}
+
+/* Base + delta in f16. */
+static void check_delta(void)
+{
+	const char *source = reference_path("zoo/A/ziya-delta/vision-v1");
+	struct import_request request = { .sources = &source,
+		.source_count = 1,
+		.base = reference_path("zoo/A/ziya-delta/base"),
+		.delta = reference_path("zoo/A/ziya-delta/delta") };
+	const char *model = reference_import(&request, "ziya");
+	struct llama *llama = model ? llama_open(model) : NULL;
+	if (!llama)
+		return;
+	struct reference reference = reference_open("zoo/A/hf-blip2/");
+	struct prompt prompt = read_prompt(llama, &reference, 0, 1);
+	check_prompt(llama, &prompt, "zoo/A/ziya-delta/expected.safetensors", "logits");
+	memory_release(prompt.rows);
+	reference_close(&reference);
+	llama_close(llama);
+}
+
+/* LAVIS' LLaMA: rows as they come, a batch of two. Padding is at the end: rows before it do not
+ * see it. */
+static void check_tiny(void)
+{
+	const char *model = reference_tiny("stage2.weights.safetensors", "tiny");
+	const char *path = reference_path("oracles/tiny-blip2/stage2.io.safetensors");
+	struct llama *llama = model ? llama_open(model) : NULL;
+	if (!llama || !path)
+		return;
+	enum { ROWS = 15 };
+	struct checkpoint *io = checkpoint_open(path);
+	size_t count, vocabulary = llama_vocabulary(llama), width = llama_width(llama);
+	float *rows = reference_values(io, "inputs_embeds", &count);
+	float *wanted = reference_values(io, "logits", &count);
+	float *mask = reference_values(io, "attention_mask", &count);
+	float *logits = memory_allocate(ROWS * vocabulary, sizeof *logits);
+	for (size_t i = 0; i < 2; i++) {
+		size_t length = 0;
+		while (length < ROWS && mask[i * ROWS + length] != 0)
+			length++;
+		struct llama_cache *cache = llama_cache_new(llama);
+		llama_prefill(llama, cache, rows + i * ROWS * width, length, true, logits);
+		double error = reference_error(logits, wanted + i * ROWS * vocabulary, length * vocabulary);
+		TAP_OK(error <= tolerance, "LAVIS' logits of sample %zu (%.1e)", i, error);
+		llama_cache_release(cache);
+	}
+	memory_release(rows);
+	memory_release(wanted);
+	memory_release(mask);
+	memory_release(logits);
+	checkpoint_close(io);
+	llama_close(llama);
+}
+
+static bool run_tool(const char *const arguments[])
+{
+	extern char **environ;
+	pid_t child;
+	int status;
+	return posix_spawnp(&child, arguments[0], NULL, NULL, (char *const *)arguments, environ) == 0 &&
+	       waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* A trained model with grouped keys, interleaved rotary pairs and a tied output: 64 positions of
+ * llama2.c's own logits, by prefill and token by token. */
+static void check_stories(void)
+{
+	enum { STEPS = 64, WORDS = 512 };
+	const char *weights = reference_path("oracles/stories260k/stories260K.bin");
+	if (!weights) {
+		tap_skip("stories260k", "no reference data");
+		return;
+	}
+	const char *arguments[] = { "llama2c-to-zv", weights,
+		reference_path("oracles/stories260k/tok512.bin"), "stories", NULL };
+	struct llama *llama = run_tool(arguments) ? llama_open("stories") : NULL;
+	if (!TAP_OK(llama != NULL, "stories260k is converted"))
+		return;
+	static float wanted[STEPS * WORDS], all[STEPS * WORDS], steps[STEPS * WORDS];
+	static float rows[STEPS * 64];
+	int32_t ids[STEPS];
+	FILE *file = fopen(reference_path("oracles/stories260k/logits-64x512.f32"), "rb");
+	struct json *json = json_open(reference_path("oracles/stories260k/logits-64x512.json"));
+	TAP_OK(file && fread(wanted, sizeof wanted, 1, file) == 1 &&
+	           reference_ids(json_member(json, "ids"), ids, STEPS) == STEPS,
+	    "its logits are there");
+	if (file)
+		fclose(file);
+	struct llama_cache *cache = llama_cache_new(llama);
+	llama_embed(llama, ids, STEPS, rows);
+	llama_prefill(llama, cache, rows, STEPS, true, all);
+	double error = reference_error(all, wanted, STEPS * WORDS);
+	TAP_OK(error <= tolerance, "stories260k by prefill (%.1e)", error);
+	llama_cache_truncate(cache, 0);
+	for (size_t step = 0; step < STEPS; step++)
+		llama_decode(llama, &cache, &ids[step], 1, steps + step * WORDS);
+	error = reference_error(steps, wanted, STEPS * WORDS);
+	TAP_OK(error <= tolerance, "stories260k token by token (%.1e)", error);
+	llama_cache_release(cache);
+	json_release(json);
+	llama_close(llama);
+}
+
 int main(void)
 {
 	threads_start(3);
-	const char *model = reference_model("hf-blip2");
+	const char *model = reference_model("zoo/A/hf-blip2", "blip2");
 	struct llama *llama = model ? llama_open(model) : NULL;
 	if (model && TAP_OK(llama != NULL, "llm.zv opens")) {
-		struct reference reference = reference_open("zoo/A/hf-blip2");
+		struct reference reference = reference_open("zoo/A/hf-blip2/");
 		for (int picture = 0; picture < 3; picture++)
 			for (int n = 0; n < 2; n++)
 				check_logits(llama, &reference, picture, n);
@@ -161,6 +342,11 @@ int main(void)
 		reference_close(&reference);
 	}
 	llama_close(llama);
+	if (model)
+		check_adapters(model);
+	check_delta();
+	check_tiny();
+	check_stories();
 	threads_stop();
 	return tap_finish();
 }

@@ -1,5 +1,5 @@
 /* qformer - all uses of the Q-Former against the reference data. */
-#include "support/reference.h"
+#include "reference.h"
 #include "base/threads.h"
 #include "model/qformer.h"
 
@@ -31,10 +31,10 @@ static struct qformer_image *open_image(
 
 static void check_features(void)
 {
-	struct qformer *qformer = open_model(reference_model("hf-blip2"));
+	struct qformer *qformer = open_model(reference_model("zoo/A/hf-blip2", "blip2"));
 	if (!qformer)
 		return;
-	struct reference reference = reference_open("zoo/A/hf-blip2");
+	struct reference reference = reference_open("zoo/A/hf-blip2/");
 	TAP_OK(!qformer_reads_text(qformer) && qformer_contrast_width(qformer) == 0 &&
 	           !qformer_can_match(qformer) && !qformer_can_caption(qformer),
 	    "a model without text and heads says so");
@@ -64,10 +64,10 @@ static void check_features(void)
 
 static void check_instruction(void)
 {
-	struct qformer *qformer = open_model(reference_model("hf-instruct"));
+	struct qformer *qformer = open_model(reference_model("zoo/A/hf-instruct", "instruct"));
 	if (!qformer)
 		return;
-	struct reference reference = reference_open("zoo/A/hf-instruct");
+	struct reference reference = reference_open("zoo/A/hf-instruct/");
 	size_t width = qformer_width(qformer), queries = qformer_queries(qformer);
 	float *output = memory_allocate(queries * width, sizeof *output);
 	float *text = memory_allocate(TEXT_MOST * width, sizeof *text);
@@ -103,13 +103,14 @@ static void check_instruction(void)
 }
 
 /* Contrast and matching of every picture with every text. */
-static void check_retrieval(void)
+static void check_retrieval(const char *model, const char *prefix)
 {
-	struct qformer *qformer = open_model(reference_model("hf-itm"));
+	struct qformer *qformer = open_model(model);
 	if (!qformer)
 		return;
 	enum { PICTURES = 4, TEXTS = 8 };
-	struct reference reference = reference_open("zoo/A/hf-itm");
+	struct reference reference = reference_open(prefix);
+	struct reference texts_of = reference_open("zoo/A/hf-itm/");
 	size_t width = qformer_width(qformer), queries = qformer_queries(qformer);
 	size_t contrast = qformer_contrast_width(qformer);
 	float *output = memory_allocate(queries * width, sizeof *output);
@@ -121,7 +122,7 @@ static void check_retrieval(void)
 	size_t counts[TEXTS];
 	for (size_t t = 0; t < TEXTS; t++) {
 		counts[t] =
-		    reference_ids(json_item(json_member(reference.json, "ids"), t), ids[t], TEXT_MOST);
+		    reference_ids(json_item(json_member(texts_of.json, "ids"), t), ids[t], TEXT_MOST);
 		TAP_OK(qformer_text(qformer, ids[t], counts[t], text) == 0, "text %zu runs", t);
 		qformer_contrast_text(qformer, text, texts + t * contrast);
 	}
@@ -150,6 +151,100 @@ static void check_retrieval(void)
 	memory_release(texts);
 	qformer_close(qformer);
 	reference_close(&reference);
+	reference_close(&texts_of);
+}
+
+/* The caption that the Q-Former's own LM head gives, greedily: does it equal ids, and their
+ * log-probabilities? least: tokens before the end token may come. */
+static bool caption_is_right(struct qformer *qformer, const struct qformer_image *image,
+    const struct json *wanted, int32_t start, int32_t end, size_t least)
+{
+	static float logits[4096];
+	int32_t text[TEXT_MOST] = { start }, ids[TEXT_MOST];
+	size_t count = reference_ids(json_member(wanted, "ids"), ids, TEXT_MOST - 1);
+	size_t vocabulary = 422;
+	for (size_t step = 0; step < count; step++) {
+		if (qformer_caption_logits(qformer, image, text, step + 1, logits) < 0)
+			return false;
+		double sum = 0, logprob;
+		size_t best = 0;
+		if (step + 1 < least)
+			logits[end] = -1e30f;
+		for (size_t i = 0; i < vocabulary; i++) {
+			sum += exp((double)logits[i]);
+			best = logits[i] > logits[best] ? i : best;
+		}
+		json_number(json_item(json_member(wanted, "logprob"), step), &logprob);
+		if (best != (size_t)ids[step] || fabs((double)logits[best] - log(sum) - logprob) > 2e-5)
+			return false;
+		text[step + 1] = (int32_t)best;
+	}
+	return count > 0;
+}
+
+static void check_captions(const char *model)
+{
+	struct qformer *qformer = open_model(model);
+	const char *path = tap_shared("zoo/A/lavis/stage1.itg.json");
+	struct json *json = path ? json_open(path) : NULL;
+	struct reference reference = reference_open("zoo/A/lavis/stage1.");
+	int64_t start = 0, end = 0;
+	json_whole(json_member(json, "start_id"), 0, 1000, &start);
+	json_whole(json_member(json, "eos_id"), 0, 1000, &end);
+	TAP_OK(qformer_can_caption(qformer), "the LM head is there");
+	for (int i = 0; i < 4; i++) {
+		struct qformer_image *image = open_image(qformer, reference.tensors, "image_embeds", i, 4);
+		TAP_OK(caption_is_right(qformer, image, json_item(json_member(json, "greedy"), (size_t)i),
+		           (int32_t)start, (int32_t)end, 0),
+		    "caption of picture %d", i);
+		TAP_OK(
+		    caption_is_right(qformer, image, json_item(json_member(json, "greedy_min9"), (size_t)i),
+		        (int32_t)start, (int32_t)end, 10),
+		    "caption of picture %d, at least 9 tokens", i);
+		qformer_image_release(image);
+	}
+	json_release(json);
+	reference_close(&reference);
+	qformer_close(qformer);
+}
+
+/* LAVIS' own modules: both pictures of the batch, with their texts. */
+static void check_tiny(void)
+{
+	struct qformer *qformer = open_model(reference_tiny("stage1.weights.safetensors", "tiny"));
+	const char *path = tap_shared("oracles/tiny-blip2/stage1.activations.safetensors");
+	if (!qformer || !path)
+		return;
+	enum { PICTURES = 2 };
+	struct checkpoint *expected = checkpoint_open(path);
+	size_t width = qformer_width(qformer), queries = qformer_queries(qformer), id_count;
+	float output[PICTURES][6 * 24], features[PICTURES][6 * 16], cls[10 * 24], text[PICTURES][16];
+	float logits[PICTURES][2];
+	float *ids_of = reference_values(expected, "text_ids", &id_count);
+	if (!TAP_OK(width == 24 && queries == 6 && id_count == 20, "sizes of the toy model"))
+		return;
+	for (int i = 0; i < PICTURES; i++) {
+		int32_t ids[10];
+		size_t count = 0;
+		for (; count < 10 && ids_of[i * 10 + (int)count] != 0; count++)
+			ids[count] = (int32_t)ids_of[i * 10 + (int)count];
+		struct qformer_image *image = open_image(qformer, expected, "image_embeds", i, PICTURES);
+		qformer_forward(qformer, image, NULL, 0, output[i], NULL);
+		qformer_contrast(qformer, output[i], features[i]);
+		qformer_text(qformer, ids, count, cls);
+		qformer_contrast_text(qformer, cls, text[i]);
+		float joint[6 * 24];
+		qformer_forward(qformer, image, ids, count, joint, NULL);
+		qformer_match(qformer, joint, logits[i]);
+		qformer_image_release(image);
+	}
+	reference_compare(expected, "query_output", output[0], PICTURES * 6 * 24, tolerance);
+	reference_compare(expected, "image_feats", features[0], PICTURES * 6 * 16, tolerance);
+	reference_compare(expected, "text_feat", text[0], PICTURES * 16, tolerance);
+	reference_compare(expected, "itm_logits", logits[0], PICTURES * 2, tolerance);
+	memory_release(ids_of);
+	checkpoint_close(expected);
+	qformer_close(qformer);
 }
 
 int main(void)
@@ -157,7 +252,15 @@ int main(void)
 	threads_start(3);
 	check_features();
 	check_instruction();
-	check_retrieval();
+	const char *model = reference_model("zoo/A/hf-itm", "itm");
+	if (model)
+		check_retrieval(model, "zoo/A/hf-itm/");
+	model = reference_lavis("blip2_stage1.pth", "eva_vit_toy.pth", "stage1");
+	if (model) {
+		check_retrieval(model, "zoo/A/lavis/stage1.");
+		check_captions(model);
+	}
+	check_tiny();
 	threads_stop();
 	return tap_finish();
 }

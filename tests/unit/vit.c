@@ -1,5 +1,5 @@
 /* vit - the image encoder against the reference data, at any thread count and batch. */
-#include "support/reference.h"
+#include "reference.h"
 #include "base/threads.h"
 #include "model/position_grid.h"
 #include "model/vit.h"
@@ -33,42 +33,68 @@ static void check_positions(void)
 	checkpoint_close(expected);
 }
 
-/* Every picture of a folder alone, then all in one batch, which must give the same bytes. */
-static void check_pictures(const char *model, const char *folder, int pictures, const char *format)
+/* Every picture alone against the reference, then all in one batch, which must give the same
+ * bytes. pixels [pictures][3][side][side], expected [pictures][tokens][width]. */
+static void check_pictures(
+    struct vit *vit, const char *name, size_t pictures, const float *pixels, const float *expected)
 {
-	struct reference reference = reference_open(folder);
-	struct vit *vit = vit_open(model, 0);
-	if (!TAP_OK(vit != NULL, "%s: vit.zv opens", folder)) {
-		printf("#   %s\n", error_text());
-		return;
-	}
 	size_t picture = 3 * (size_t)vit_side(vit) * (size_t)vit_side(vit);
 	size_t feature = vit_tokens(vit) * vit_width(vit);
-	float *pixels = memory_allocate((size_t)pictures * picture, sizeof *pixels);
-	float *alone = memory_allocate((size_t)pictures * feature, sizeof *alone);
-	float *batch = memory_allocate((size_t)pictures * feature, sizeof *batch);
+	float *alone = memory_allocate(pictures * feature, sizeof *alone);
+	float *batch = memory_allocate(pictures * feature, sizeof *batch);
+	for (size_t i = 0; i < pictures; i++) {
+		float *features = alone + i * feature;
+		TAP_OK(vit_forward(vit, pixels + i * picture, 1, features) == 0, "%s runs", name);
+		double error = reference_error(features, expected + i * feature, feature);
+		TAP_OK(error <= 1e-5, "picture %zu of %s (%.1e of its maximum)", i, name, error);
+	}
+	TAP_OK(vit_forward(vit, pixels, pictures, batch) == 0 &&
+	           memcmp(alone, batch, pictures * feature * sizeof *batch) == 0,
+	    "%s: a batch gives the same bytes as its pictures alone", name);
+	memory_release(alone);
+	memory_release(batch);
+}
+
+/* Pixels and features from one file, all pictures in one tensor. */
+static void check_stacked(const char *model, const char *file, const char *pixels_name)
+{
+	const char *path = tap_shared(file);
+	struct checkpoint *expected = path ? checkpoint_open(path) : NULL;
+	struct vit *vit = vit_open(model, 0);
+	size_t pixel_count, feature_count;
+	if (!TAP_OK(vit && expected, "%s opens", model))
+		return;
+	float *pixels = reference_values(expected, pixels_name, &pixel_count);
+	float *features = reference_values(expected, "image_embeds", &feature_count);
+	size_t pictures = feature_count / (vit_tokens(vit) * vit_width(vit));
+	check_pictures(vit, file, pictures, pixels, features);
+	memory_release(pixels);
+	memory_release(features);
+	vit_close(vit);
+	checkpoint_close(expected);
+}
+
+/* Pixels and features from one file, a tensor each for every picture. */
+static void check_single(const char *model, const char *file, int pictures)
+{
+	const char *path = tap_shared(file);
+	struct checkpoint *expected = path ? checkpoint_open(path) : NULL;
+	struct vit *vit = vit_open(model, 0);
+	if (!TAP_OK(vit && expected, "%s opens", model))
+		return;
 	for (int i = 0; i < pictures; i++) {
 		char name[80];
 		size_t count;
-		snprintf(name, sizeof name, format, i, "pixel_values");
-		float *values = reference_values(reference.tensors, name, &count);
-		if (!values || count != picture)
-			exit(2);
-		memcpy(pixels + (size_t)i * picture, values, picture * sizeof *pixels);
-		memory_release(values);
-		TAP_OK(vit_forward(vit, pixels + (size_t)i * picture, 1, alone + (size_t)i * feature) == 0,
-		    "picture %d of %s runs", i, folder);
-		snprintf(name, sizeof name, format, i, "image_embeds");
-		reference_compare(reference.tensors, name, alone + (size_t)i * feature, feature, 1e-5);
+		snprintf(name, sizeof name, "image%d.pixel_values", i);
+		float *pixels = reference_values(expected, name, &count);
+		snprintf(name, sizeof name, "image%d.image_embeds", i);
+		float *features = reference_values(expected, name, &count);
+		check_pictures(vit, file, 1, pixels, features);
+		memory_release(pixels);
+		memory_release(features);
 	}
-	TAP_OK(vit_forward(vit, pixels, (size_t)pictures, batch) == 0 &&
-	           memcmp(alone, batch, (size_t)pictures * feature * sizeof *batch) == 0,
-	    "%s: a batch gives the same bytes as its pictures alone", folder);
-	memory_release(pixels);
-	memory_release(alone);
-	memory_release(batch);
 	vit_close(vit);
-	reference_close(&reference);
+	checkpoint_close(expected);
 }
 
 static void check_side(const char *model)
@@ -84,14 +110,26 @@ int main(void)
 {
 	threads_start(3);
 	check_positions();
-	const char *model = reference_model("hf-blip2");
+	const char *model = reference_model("zoo/A/hf-blip2", "blip2");
 	if (model) {
-		check_pictures(model, "zoo/A/hf-blip2", 3, "image%d.%s");
+		check_single(model, "zoo/A/hf-blip2/expected.safetensors", 3);
 		check_side(model);
 	}
-	model = reference_model("hf-instruct");
+	model = reference_model("zoo/A/hf-instruct", "instruct");
 	if (model)
-		check_pictures(model, "zoo/A/hf-instruct", 2, "image%d.%s");
+		check_single(model, "zoo/A/hf-instruct/expected.safetensors", 2);
+	model = reference_model("zoo/A/hf-itm", "itm");
+	if (model)
+		check_stacked(model, "zoo/A/hf-itm/expected.safetensors", "pixel_values");
+	model = reference_lavis("blip2_stage1.pth", "eva_vit_toy.pth", "stage1");
+	if (model)
+		check_stacked(model, "zoo/A/lavis/stage1.expected.safetensors", "pixel_values");
+	model = reference_lavis("blip2_stage2.pth", "eva_vit_toy.stage2.f32.pth", "stage2");
+	if (model)
+		check_single(model, "zoo/A/lavis/stage2.expected.safetensors", 3);
+	model = reference_tiny("stage1.weights.safetensors", "tiny");
+	if (model)
+		check_stacked(model, "oracles/tiny-blip2/stage1.activations.safetensors", "image");
 	threads_stop();
 	return tap_finish();
 }
