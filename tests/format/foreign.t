@@ -62,6 +62,7 @@ if [ -n "${ZV_SANITIZE-}" ]; then
 fi
 for file in */bad-*; do
 	[ -f "$file" ] || continue
+	# shellcheck disable=SC3045
 	if ! out=$( (ulimit -v 262144; ulimit -t 1; exec list-tensors "$file") 2>&1 >/dev/null) && [ -z "$out" ]; then
 		fail "$file stays small" "killed or silent"
 	fi
