@@ -286,10 +286,11 @@ static void run(const struct picture_options *picture)
 		.known = state.known ? is_known : NULL,
 	};
 	struct prepared_picture batch[BATCH_MOST];
+	/* from the start of the queue on, the names belong to a thread of it */
+	progress_begin("pictures", names_total(state.names));
 	struct picture_queue *queue = picture_queue_start(&plan);
 	if (!queue)
 		program_fail(NULL);
-	progress_begin("pictures", names_total(state.names));
 	for (size_t count; (count = gather(queue, batch)) > 0;) {
 		encode_batch(batch, count);
 		progress_update(state.encoded + state.failed + state.skipped);

@@ -13,7 +13,7 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/* One bit codes 64 pixels at best (a grey block whose DC difference is 0), that is 512 in a byte. */
+/* A bit codes 64 pixels at best (a grey block whose DC difference is 0): 512 in a byte. */
 enum { INFLATION = 1024, MARKER_MOST = 0xffff };
 
 /* Everything that must survive a longjmp lives here, not in local variables. */

@@ -1,5 +1,5 @@
-"""encode.py SAFETENSORS NAME FILE: the largest difference between a reference tensor and FILE (raw
-f32 or u8 like the reference), relative to the tensor's largest magnitude. Standard library only."""
+# encode.py - the largest difference between a reference tensor and a raw file of the same type,
+# relative to the tensor's largest magnitude. usage: encode.py SAFETENSORS NAME FILE
 import array, json, struct, sys
 
 path, name, other = sys.argv[1:]
