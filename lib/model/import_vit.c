@@ -65,17 +65,26 @@ static int read_settings(struct import *import)
 	return 0;
 }
 
+/* The side of a patch: [width, 3, patch, patch], or flat as in zv-model(5). */
+static bool measure_patch(int dimensions, const uint64_t *shape, uint64_t *side)
+{
+	if (dimensions == 4) {
+		*side = shape[2];
+		return shape[1] == 3 && shape[2] == shape[3] && shape[2] > 0;
+	}
+	*side = dimensions == 2 ? (uint64_t)llround(sqrt((double)shape[1] / 3)) : 0;
+	return *side > 0 && 3 * *side * *side == shape[1];
+}
+
 int import_vit_measure(struct import *import)
 {
 	struct import_vit_sizes *sizes = &import->vit;
 	int dimensions;
 	uint64_t shape[CHECKPOINT_DIMENSIONS], patch[CHECKPOINT_DIMENSIONS];
-	int patch_dimensions;
-	import_shape(import, IMPORT_VIT, patch_key, &patch_dimensions, patch);
-	if (patch_dimensions != 4 || patch[1] != 3 || patch[2] != patch[3] || patch[2] == 0)
+	if (!import_shape(import, IMPORT_VIT, patch_key, &dimensions, patch) ||
+	    !measure_patch(dimensions, patch, &sizes->patch))
 		return error_input("the patch embedding is not [width, 3, patch, patch]");
 	sizes->width = patch[0];
-	sizes->patch = patch[2];
 	if (!import_shape(import, IMPORT_VIT, "embeddings.position_embedding", &dimensions, shape) ||
 	    dimensions != 2)
 		return error_input("the image encoder has no table of positions [tokens, width]");
