@@ -1,0 +1,132 @@
+/* index.c - look-up by key: many keys, duplicates, samples, stale and hostile indexes. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "stream/index.h"
+#include "stream/index_text.h"
+#include "stream/write.h"
+#include "tap.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { KEYS = 500 };
+
+static int put(struct writer *writer, const char *key, const char *name, float value)
+{
+	struct record record;
+	uint64_t one = 1;
+	record_tensor(&record, name, 'f', 1, &one);
+	return record_set_key(&record, key) < 0 ? -1 : writer_put(writer, &record, &value);
+}
+
+/* Keys "0".."499" in a scattered order, each twice: value i, then i + 1000. */
+static int write_many(const char *path)
+{
+	char key[16];
+	struct writer *writer = writer_open(path, WRITER_COMPRESSED);
+	for (int round = 0; round < 2; round++)
+		for (int n = 0; n < KEYS; n++) {
+			int i = n * 7 % KEYS;
+			snprintf(key, sizeof key, "%d", i);
+			if (put(writer, key, "x", (float)(i + 1000 * round)) < 0)
+				return -1;
+		}
+	if (put(writer, "parts", "a", 1) < 0 || put(writer, "parts", "b", 2) < 0 ||
+	    writer_fail(writer, "failed", "why", NULL) < 0)
+		return -1;
+	return writer_finish(writer);
+}
+
+static void test_find(void)
+{
+	struct record record;
+	void *payload;
+	bool all = true;
+	TAP_OK(write_many("many.zv") == 0 && index_make("many.zv") == 0, "an index is made");
+	struct index *index = index_open("many.zv");
+	TAP_OK(index != NULL, "and opened");
+	for (int i = 0; i < KEYS; i++) {
+		char key[16];
+		float value = -1;
+		snprintf(key, sizeof key, "%d", i);
+		if (index_find(index, key, i % 2 ? "x" : NULL, &record, &payload) == 1) {
+			memcpy(&value, payload, sizeof value);
+			memory_release(payload);
+		}
+		all &= value == (float)(i + 1000);
+	}
+	TAP_OK(all, "every key is found, the later of its records");
+	TAP_OK(index_find(index, "500", NULL, &record, &payload) == 0, "a key that is not there");
+	TAP_OK(index_find(index, "4", "y", &record, &payload) == 0, "a name that is not there");
+	TAP_OK(index_find(index, "", NULL, &record, &payload) == 0, "an empty key");
+	TAP_OK(index_find(index, "\xff", NULL, &record, &payload) == 0, "a key behind all");
+	TAP_OK(index_find(index, "parts", "a", &record, &payload) == 1 && record.shape[0] == 1,
+	    "one of two names");
+	memory_release(payload);
+	TAP_OK(index_find(index, "failed", NULL, &record, &payload) == -1 &&
+	           strstr(error_text(), "failed item"),
+	    "a failed item is no tensor");
+	index_close(index);
+}
+
+static void test_text(void)
+{
+	static const struct {
+		const char *what, *text;
+		bool good;
+	} heads[] = {
+		{ "as it should be", "#zvi 1 10 2 00000000000000ff\n", true },
+		{ "another version", "#zvi 2 10 2 00000000000000ff\n", false },
+		{ "no end", "#zvi 1 10 2 00000000000000ff", false },
+		{ "a number is missing", "#zvi 1 10 2\n", false },
+		{ "no hexadecimal number", "#zvi 1 10 2 g\n", false },
+		{ "a number above 2^64", "#zvi 1 18446744073709551616 2 0\n", false },
+		{ "a negative number", "#zvi 1 -1 2 0\n", false },
+		{ "two blanks", "#zvi 1  10 2 0\n", false },
+		{ "a blank at the end", "#zvi 1 10 2 0 \n", false },
+		{ "nothing", "", false },
+	};
+	struct index_head head;
+	struct index_line line;
+	for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
+		TAP_OK((index_text_head(heads[i].text, strlen(heads[i].text), &head) == 0) == heads[i].good,
+		    "first line: %s", heads[i].what);
+	static const struct {
+		const char *what, *text;
+		bool good;
+	} lines[] = {
+		{ "as it should be", "k\tx\t1\t2\t3\tf\t2x3\n", true },
+		{ "no name", "k\t\t1\t2\t3\tB\t9\n", true },
+		{ "no key", "\tx\t1\t2\t3\tf\t2x3\n", false },
+		{ "six fields", "k\tx\t1\t2\t3\tf\n", false },
+		{ "eight fields", "k\tx\t1\t2\t3\tf\t2x3\t\n", false },
+		{ "an empty number", "k\tx\t\t2\t3\tf\t2x3\n", false },
+		{ "no end", "k\tx\t1\t2\t3\tf\t2x3", false },
+	};
+	size_t next;
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+		TAP_OK((index_text_line(lines[i].text, strlen(lines[i].text), 0, &line, &next) == 0) ==
+		           lines[i].good,
+		    "entry: %s", lines[i].what);
+}
+
+static void test_stale(void)
+{
+	FILE *file = fopen("many.zv", "ab");
+	fputs("more", file);
+	fclose(file);
+	TAP_OK(!index_open("many.zv") && strstr(error_text(), "stale; run zv-index"),
+	    "a file that grew (%s)", error_text());
+	TAP_OK(index_make("many.zv") == -1, "a damaged file gets no index");
+	unlink("many.zv.zvi");
+	TAP_OK(!index_open("many.zv") && strstr(error_text(), "run zv-index"), "no index");
+}
+
+int main(void)
+{
+	test_find();
+	test_text();
+	test_stale();
+	return tap_finish();
+}
