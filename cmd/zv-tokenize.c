@@ -322,7 +322,7 @@ static void write_line(bool whole)
 {
 	if (whole)
 		putc(common.null ? '\0' : '\n', work.line);
-	if (fflush(work.line) != 0) {
+	if (fflush(work.line) != 0 || ferror(work.line)) {
 		error_memory(work.text_size);
 		program_fail(NULL);
 	}
@@ -425,7 +425,7 @@ static void take_file(const char *name)
 			line[--length] = '\0';
 		take_line(shown, number, line, (size_t)length);
 	}
-	if (ferror(file)) {
+	if (!feof(file)) { /* memory too, for which ferror() is not set */
 		error_input("cannot read:");
 		message_error(shown);
 	}
@@ -451,7 +451,7 @@ int main(int argc, char **argv)
 	check_tokenizer();
 	struct names *names = names_open(argv + first, argc - first, true);
 	work.output = names ? output_open(common.output) : NULL;
-	work.line = open_memstream(&work.text, &work.text_size);
+	work.line = textout_open(&work.text, &work.text_size);
 	if (!work.output || !work.line)
 		program_fail(NULL);
 	const char *name;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@ static _Thread_local char last_text[TEXT_SIZE];
 static _Thread_local enum error_kind last_kind;
 
 __attribute__((format(printf, 2, 0))) static void record(
-	enum error_kind kind, const char *format, va_list arguments)
+    enum error_kind kind, const char *format, va_list arguments)
 {
 	int reason = errno;
 	/* Formatted aside first: an argument may be error_text() itself. */
@@ -21,10 +22,13 @@ __attribute__((format(printf, 2, 0))) static void record(
 	if (length < 0)
 		length = 0;
 	size_t format_length = strlen(format);
-	if (format_length > 0 && format[format_length - 1] == ':' && (size_t)length < sizeof text)
+	bool with_reason = format_length > 0 && format[format_length - 1] == ':';
+	if (with_reason && (size_t)length < sizeof text)
 		snprintf(text + length, sizeof text - (size_t)length, " %s", strerror(reason));
 	memcpy(last_text, text, sizeof text);
-	last_kind = kind;
+	/* What the system lacks is never the fault of an input. */
+	bool lacking = with_reason && (reason == ENOMEM || reason == EMFILE || reason == ENFILE);
+	last_kind = lacking ? ERROR_SYSTEM : kind;
 }
 
 int error_input(const char *format, ...)

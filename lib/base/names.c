@@ -50,7 +50,7 @@ static int next_from_list(struct names *names, const char **name)
 		ssize_t length =
 		    getdelim(&names->line, &names->line_size, common.null ? '\0' : '\n', names->list);
 		if (length < 0) {
-			if (ferror(names->list))
+			if (!feof(names->list)) /* also memory, for which ferror() is not set */
 				return error_system("cannot read list \"%s\":", common.files_from);
 			if (names->list != stdin)
 				fclose(names->list);

@@ -3,6 +3,7 @@
 #include "base/output.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/message.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -196,7 +197,8 @@ const char *output_name(const struct output *output)
 	return output->path ? output->path : "standard output";
 }
 
-static int sync_directory(const char *path)
+/* A descriptor of the directory that path is in, or -1 recorded. */
+static int open_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *directory =
@@ -205,13 +207,15 @@ static int sync_directory(const char *path)
 		return -1;
 	int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	memory_release(directory);
-	if (descriptor < 0)
-		return error_system("cannot open its directory:");
+	return descriptor < 0 ? error_system("cannot open its directory:") : descriptor;
+}
+
+static int sync_directory(int descriptor)
+{
 	/* Some file systems cannot sync a directory and say EINVAL; the rename stands. */
 	int result = fsync(descriptor) < 0 && errno != EINVAL && errno != ENOTSUP ? -1 : 0;
 	if (result < 0)
 		error_system("cannot sync its directory:");
-	close(descriptor);
 	return result;
 }
 
@@ -223,17 +227,29 @@ static int publish(struct output *output)
 	output->descriptor = -1;
 	if (closed < 0)
 		return error_system("write error:");
-	if (rename(temporaries[output->slot], output->path) < 0)
-		return error_system("cannot put the new file in place:");
-	temporaries[output->slot][0] = '\0';
-	output->slot = -1;
-	return sync_directory(output->path);
+	/* Opened before the rename: afterwards nothing may fail for want of memory. */
+	int directory = open_directory(output->path);
+	if (directory < 0)
+		return -1;
+	int result = rename(temporaries[output->slot], output->path);
+	if (result < 0) {
+		error_system("cannot put the new file in place:");
+	} else {
+		temporaries[output->slot][0] = '\0';
+		output->slot = -1;
+		result = sync_directory(directory);
+	}
+	close(directory);
+	return result;
 }
 
 int output_commit(struct output *output)
 {
 	int result = flush_gathered(output);
-	if (result == 0 && output->slot >= 0)
+	/* A program that is in trouble has not written all that it should have. */
+	if (result == 0 && output->slot >= 0 && message_status() == EXIT_TROUBLE)
+		result = error_system("not written because of the trouble above");
+	else if (result == 0 && output->slot >= 0)
 		result = publish(output);
 	else if (result == 0 && output->path && output->descriptor >= 0) {
 		result = close(output->descriptor) < 0 ? error_system("write error:") : 0;

@@ -31,7 +31,8 @@ bool output_is_terminal(const struct output *output);
 const char *output_name(const struct output *output); /* "standard output" or the path */
 
 /* Make the result visible: flush, fsync, rename, fsync the directory; close. 0, or -1 with the
- * old file untouched and the temporary removed. Releases output in both cases. */
+ * old file untouched and the temporary removed, also when the program has reported trouble
+ * (message_status() is EXIT_TROUBLE). Releases output in both cases. */
 int output_commit(struct output *output);
 
 /* Forget the result: the old file stays as it was. Releases output. NULL is fine. */

@@ -1,6 +1,7 @@
 /* program.c - start, options and end of every program (see program.h). */
 #define _GNU_SOURCE
 #include "base/program.h"
+#include "base/abort.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/message.h"
@@ -323,6 +324,7 @@ int program_begin(const struct program *program, int argc, char **argv)
 	message_program(program->name);
 	open_descriptors();
 	prepare_signals();
+	abort_prepare();
 	collect_options(program);
 	parse_options(argc, argv);
 	take_environment();

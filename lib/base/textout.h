@@ -17,4 +17,13 @@ void textout_json(FILE *stream, const char *text, size_t size);
 /* Undo textout_field() in place; returns the new size, or (size_t)-1 on an unknown escape. */
 size_t textout_unescape(char *text, size_t size);
 
+/* A stream into memory: after fflush() and textout_close(), *text holds *size bytes and a zero byte
+ * behind them; rewind() begins anew. Unlike open_memstream(), whose glibc version loses text without
+ * a word when memory runs out, ferror() and textout_close() tell. NULL with ERROR_SYSTEM. *text is
+ * the caller's (memory_release) also after a failure; both must live as long as the stream. */
+FILE *textout_open(char **text, size_t *size);
+
+/* Close it: 0, or -1 with ERROR_SYSTEM if not all that was written is there. */
+int textout_close(FILE *stream);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/output.h"
+#include "base/textout.h"
 
 /* Text is formatted into memory and leaves in one write. */
 struct draft {
@@ -16,13 +17,13 @@ struct draft {
 static int draft_begin(struct draft *draft)
 {
 	*draft = (struct draft){ 0 };
-	draft->stream = open_memstream(&draft->bytes, &draft->size);
-	return draft->stream == NULL ? error_memory(0) : 0;
+	draft->stream = textout_open(&draft->bytes, &draft->size);
+	return draft->stream == NULL ? -1 : 0;
 }
 
 static int draft_send(struct draft *draft, struct outlet *outlet)
 {
-	int status = fclose(draft->stream) != 0 ? error_memory(draft->size) : 0;
+	int status = textout_close(draft->stream);
 	if (status == 0 && draft->size > 0) {
 		status = output_write(outlet->output, draft->bytes, draft->size);
 		if (status != 0)

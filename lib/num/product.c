@@ -4,6 +4,8 @@
  * that cpu.h found decides, unless the user has set BLIS_ARCH_TYPE (figures: SPEED.md).
  */
 #include "num/product.h"
+#include "base/abort.h"
+#include "base/error.h"
 #include "num/cpu.h"
 
 #include <blis.h>
@@ -44,9 +46,13 @@ int product_start(void)
 	if (wanted >= 0 && (cpu_forced() || cpu_level() > CPU_REF)) {
 		char text[16];
 		snprintf(text, sizeof text, "%d", wanted);
-		setenv("BLIS_ARCH_TYPE", text, cpu_forced());
+		/* Without it other kernels would be taken, and other last bits come out. */
+		if (setenv("BLIS_ARCH_TYPE", text, cpu_forced()) < 0)
+			return error_memory(sizeof text);
 	}
+	abort_means_memory(true);
 	bli_init();
+	abort_means_memory(false);
 	started = true;
 	return 0;
 }
@@ -55,11 +61,13 @@ static void run(const struct product *product, int threads)
 {
 	float one = 1.0f, zero = 0.0f;
 	rntm_t runtime = BLIS_RNTM_INITIALIZER;
+	abort_means_memory(true);
 	bli_rntm_set_num_threads(threads, &runtime);
 	bli_sgemm_ex(BLIS_NO_TRANSPOSE, product->b_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE,
 	    (dim_t)product->m, (dim_t)product->n, (dim_t)product->k, &one, (float *)product->a,
 	    (inc_t)product->a_row, 1, (float *)product->b, (inc_t)product->b_row, 1,
 	    product->add ? &one : &zero, product->c, (inc_t)product->c_row, 1, NULL, &runtime);
+	abort_means_memory(false);
 }
 
 void product_run(const struct product *product)

@@ -199,16 +199,16 @@ static int put_lines(struct export *export, const struct record *record, const v
 {
 	char *text = NULL;
 	size_t size = 0;
-	FILE *stream = open_memstream(&text, &size);
+	FILE *stream = textout_open(&text, &size);
 	if (!stream)
-		return error_memory(0);
+		return -1;
 	if (export->form == EXPORT_TEXT)
 		export_put_text(stream, record, payload);
 	else
 		export_put_json(stream, record, payload);
-	bool failed = ferror(stream);
-	int status = fclose(stream) != 0 || failed ? error_memory(size)
-	                                           : output_write(export->output, text, size);
+	int status = textout_close(stream);
+	if (status == 0)
+		status = output_write(export->output, text, size);
 	free(text);
 	return status;
 }
@@ -235,14 +235,14 @@ static int put_key(struct export *export, const char *key)
 {
 	char *text = NULL;
 	size_t size = 0;
-	FILE *stream = open_memstream(&text, &size);
+	FILE *stream = textout_open(&text, &size);
 	if (!stream)
-		return error_memory(0);
+		return -1;
 	textout_field(stream, key, strlen(key));
 	putc('\n', stream);
-	bool failed = ferror(stream);
-	int status =
-	    fclose(stream) != 0 || failed ? error_memory(size) : output_write(export->keys, text, size);
+	int status = textout_close(stream);
+	if (status == 0)
+		status = output_write(export->keys, text, size);
 	free(text);
 	return status;
 }
@@ -269,17 +269,17 @@ int export_failure(struct export *export, const char *key, const void *reason, s
 		return 0;
 	char *text = NULL;
 	size_t length = 0;
-	FILE *stream = open_memstream(&text, &length);
+	FILE *stream = textout_open(&text, &length);
 	if (!stream)
-		return error_memory(0);
+		return -1;
 	fputs("{\"key\":", stream);
 	textout_json(stream, key, strlen(key));
 	fputs(",\"failed\":", stream);
 	textout_json(stream, reason, size);
 	fputs("}\n", stream);
-	bool failed = ferror(stream);
-	int status = fclose(stream) != 0 || failed ? error_memory(length)
-	                                           : output_write(export->output, text, length);
+	int status = textout_close(stream);
+	if (status == 0)
+		status = output_write(export->output, text, length);
 	free(text);
 	return status;
 }

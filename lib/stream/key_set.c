@@ -62,7 +62,7 @@ static int add_lines(struct key_set *set, FILE *file, bool null)
 		if (length > 0)
 			result = key_set_add(set, line, (size_t)length);
 	}
-	if (result == 0 && ferror(file))
+	if (result == 0 && !feof(file))
 		result = error_system("read error:");
 	free(line);
 	return result;

@@ -266,9 +266,9 @@ int safetensors_format(const struct safetensors_entry *entries, size_t count, co
 		return -1;
 	char *text = NULL;
 	size_t length = 0;
-	FILE *stream = open_memstream(&text, &length);
+	FILE *stream = textout_open(&text, &length);
 	if (!stream)
-		return error_memory(0);
+		return -1;
 	fwrite("\0\0\0\0\0\0\0", 1, 8, stream); /* the length, set below */
 	put_metadata(stream, metadata, metadata_size);
 	int status = 0;
@@ -279,7 +279,7 @@ int safetensors_format(const struct safetensors_entry *entries, size_t count, co
 	putc('}', stream);
 	while (ftell(stream) % 8 != 0)
 		putc(' ', stream);
-	if (textout_close(stream, &text, &length) < 0)
+	if (textout_close(stream) < 0)
 		status = -1;
 	if (status == 0 && length - 8 > SAFETENSORS_HEADER_MOST)
 		status = error_input("the header would have %zu bytes (%d are allowed)", length - 8,

@@ -60,7 +60,7 @@ int lines_next(struct lines *lines)
 {
 	ssize_t length = getline(&lines->line, &lines->room, lines->file);
 	if (length < 0)
-		return ferror(lines->file) ? error_system("cannot read:") : 0;
+		return feof(lines->file) ? 0 : error_system("cannot read:");
 	size_t size = (size_t)length;
 	if (size > 0 && lines->line[size - 1] == '\n')
 		lines->line[--size] = '\0';

@@ -64,6 +64,10 @@ static void test_error(void)
 	error_system("cannot open \"%s\":", "x");
 	TAP_OK(strcmp(error_text(), "cannot open \"x\": No such file or directory") == 0,
 	    "a colon at the end brings the reason: %s", error_text());
+	errno = ENOMEM;
+	error_input("cannot open:");
+	TAP_OK(error_kind() == ERROR_SYSTEM, "no memory is never the fault of an input");
+	error_system("cannot open \"x\"");
 	error_input("again: %s", error_text());
 	TAP_OK(strncmp(error_text(), "again: cannot open", 18) == 0, "the old text may be an argument");
 	char large[5000];

@@ -2,6 +2,7 @@
  * place. Runs in a scratch directory. */
 #define _GNU_SOURCE
 #include "base/error.h"
+#include "base/message.h"
 #include "base/output.h"
 #include "tap.h"
 
@@ -137,10 +138,21 @@ static void test_large(void)
 		output_abandon(many[i]);
 }
 
+static void test_trouble(void)
+{
+	make_file("kept", "old");
+	struct output *output = output_open("kept");
+	TAP_OK(output && output_write(output, "new", 3) == 0, "a file is begun");
+	message_raise(EXIT_TROUBLE);
+	TAP_OK(
+	    output_commit(output) < 0 && holds("kept", "old"), "after trouble it is not put in place");
+}
+
 int main(void)
 {
 	test_atomic();
 	test_special();
 	test_large();
+	test_trouble();
 	return tap_finish();
 }

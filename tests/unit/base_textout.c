@@ -44,8 +44,31 @@ static void unescape_refuses(const char *text)
 	TAP_OK(textout_unescape(copy, size) == (size_t)-1, "%s is no escaped field", text);
 }
 
+static void test_memory(void)
+{
+	char *text;
+	size_t size;
+	FILE *stream = textout_open(&text, &size);
+	TAP_OK(stream && text && size == 0, "a stream into memory begins empty");
+	for (int i = 0; i < 10000; i++)
+		fprintf(stream, "%04d", i);
+	TAP_OK(ftell(stream) == 40000, "it knows its place");
+	TAP_OK(fflush(stream) == 0 && size == 40000 && !memcmp(text + 39996, "9999", 5),
+	    "it holds it all");
+	rewind(stream);
+	fputs("again", stream);
+	TAP_OK(textout_close(stream) == 0 && size == 5 && !strcmp(text, "again"),
+	    "rewound it begins anew");
+	free(text);
+	stream = textout_open(&text, &size);
+	TAP_OK(stream && textout_close(stream) == 0 && size == 0 && !strcmp(text, ""),
+	    "nothing is a text");
+	free(text);
+}
+
 int main(void)
 {
+	test_memory();
 	field_is("plain", 5, "plain");
 	field_is("a\tb\nc\rd\\e", 9, "a\\tb\\nc\\rd\\\\e");
 	field_is("\xe7\x8b\x97", 3, "\xe7\x8b\x97");
