@@ -29,8 +29,8 @@ say "A second run computes only what the cache does not hold: nothing."
 show "zv-encode -v -m model --append photos.zv balls.jpg boxes.jpg beach.jpg"
 
 say "Features become soft prompts, and those become words: English, then Chinese."
-show "zv-qformer -m model photos.zv | zv-generate -m model -p 'Describe the picture.' --max-tokens=8"
-show "zv-qformer -m model photos.zv | zv-generate -m model -p '请描述这张图片。' --max-tokens=8"
+show "zv-qformer -m model photos.zv | zv-generate -m model -p 'Describe the picture.' --max-new=8"
+show "zv-qformer -m model photos.zv | zv-generate -m model -p '请描述这张图片。' --max-new=8"
 
 say "The same in one command, for one picture and one question."
 show "zv-ask -m model beach.jpg 'What is on the beach?'"

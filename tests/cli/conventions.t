@@ -71,8 +71,10 @@ stream zvt 1*"
 	done
 done
 
-cksum photo.jpg cat.jpg dog.jpg list text questions.tsv photos.zv feats.zv prompts.zv ziya/* >sums 2>/dev/null
-set +f; cksum ziya/* >>sums 2>/dev/null; set -f
+inputs='photo.jpg cat.jpg dog.jpg list text questions.tsv photos.zv feats.zv prompts.zv
+	ziya/vit.zv ziya/qformer.zv ziya/llm.zv'
+# shellcheck disable=SC2086
+cksum $inputs >sums 2>&1
 for program in $(programs); do
 	if ! example "$program"; then
 		skip "$program: runs" "no example of it here"
@@ -102,7 +104,7 @@ for program in $(programs); do
 		# shellcheck disable=SC2086
 		"$program" $args >/dev/full 2>err </dev/null
 		is "$program on a full device: exit 2" "$?" 2
-		like "$program on a full device: says so" "$(cat err)" "*$program: *No space left on device*"
+		like "$program on a full device: says so" "$(cat err)" "*zv-*: *No space left on device*"
 		# shellcheck disable=SC2086
 		{ sleep 0.2; "$program" $args 2>err </dev/null; echo $? >status; } | true
 		is "$program without a reader: dies by SIGPIPE" "$(cat status)" 141
@@ -116,7 +118,8 @@ for program in $(programs); do
 		"$program" $filter - <"$input" >out2 2>err
 		[ "$program" = zv-cmp ] || same "$program: - is standard input" out out2
 		# shellcheck disable=SC2086
-		[ "$takes" = text ] || status "$program with nothing on standard input: exit 1" 1 "$program" $filter </dev/null
+		[ "$takes" = text ] || [ "$program" = zv-cmp ] ||
+			status "$program with nothing on standard input: exit 1" 1 "$program" $filter </dev/null
 	fi
 	if [ "$gives" = tensors ]; then
 		# shellcheck disable=SC2086
@@ -166,13 +169,14 @@ for program in $(programs); do
 	# shellcheck disable=SC2086
 	"$program" $args -q >out 2>err </dev/null
 	same "$program -q: same output" good out
+	[ "$program" = zv-cmp ] && continue # which tells more on standard output under -v
 	# shellcheck disable=SC2086
 	"$program" $args -v >out 2>err </dev/null
 	same "$program -v: same output" good out
 	[ "$program" = zv-ask ] || ok "$program -v: counts on standard error" test -s err
 done
 set +f
-cksum photo.jpg cat.jpg dog.jpg list text questions.tsv photos.zv feats.zv prompts.zv ziya/* >sums2 2>/dev/null
-cksum ziya/* >>sums2 2>/dev/null
+# shellcheck disable=SC2086
+cksum $inputs >sums2 2>&1
 same "no program has touched its inputs" sums sums2
 finish

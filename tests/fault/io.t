@@ -10,7 +10,7 @@ fixture_make || fail "the example files are made"
 no_file() {
 	if [ -e result ]; then fail "$1" "there is a file"
 	else is "$1" "$(find . -name '*.part')" ""; fi
-	rm -f result ./*.part
+	rm -f result ./.*.part
 }
 
 with_shim() { # PROGRAM: reading and writing through the shim
@@ -30,7 +30,8 @@ with_shim() { # PROGRAM: reading and writing through the shim
 			ok "$1: input fails after 100 bytes: a message" test -s err
 		fi
 	fi
-	knows "$1" -o && [ "$gives" != nothing ] || return
+	# zv-ask is a script, whose shell would get the shim, too.
+	knows "$1" -o && [ "$gives" != nothing ] && [ "$1" != zv-ask ] || return
 	for after in 0 1 100 700; do
 		[ $after -lt "$(wc -c <good)" ] || continue
 		LD_PRELOAD=$shim FAULT_WRITE_AFTER=$after "$1" $args -o result >out 2>err </dev/null
@@ -58,9 +59,10 @@ with_strace() { # PROGRAM: system calls that fail
 		[ "$calls" = write ] || ok "$1: $fault: a message" test -s err
 		no_file "$1: $fault: no file"
 	done
-	strace -qq -f -o trace -e trace=read,write -e inject=read,write:error=EINTR:when=2+3 "$1" $args >out 2>err </dev/null
-	is "$1: every third call interrupted: exit 0" "$?" 0
-	same "$1: every third call interrupted: same output" good out
+	# Only write: the loader of shared libraries reads, and gives up when it is interrupted.
+	strace -qq -f -o trace -e trace=write -e inject=write:error=EINTR:when=1+2 "$1" $args >out 2>err </dev/null
+	is "$1: every second write interrupted: exit 0" "$?" 0
+	same "$1: every second write interrupted: same output" good out
 }
 
 strace_works=

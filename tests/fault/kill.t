@@ -24,7 +24,7 @@ killed() {
 		if cmp -s old-file "$k_file"; then k_olds=$((k_olds + 1))
 		elif cmp -s new-file "$k_file"; then k_news=$((k_news + 1))
 		else k_mixed=$((k_mixed + 1)); fi
-		rm -f ./*.part
+		rm -f ./.*.part
 	done
 	is "$k_name: $kills kills leave the old file ($k_olds) or the new one ($k_news), never a mixture" "$k_mixed" 0
 }
@@ -43,7 +43,7 @@ for i in 1 2 3 4 5 6 7 8; do cp photo.jpg "p$i.jpg"; done
 			cp base.zv cache.zv
 			timeout -s KILL "0.0$((i % 10))$i" zv-encode -m ziya --append cache.zv p3.jpg p4.jpg p5.jpg >/dev/null 2>&1
 			zv-ls cache.zv >/dev/null 2>&1 || bad=$((bad + 1))
-			rm -f ./*.part
+			rm -f ./.*.part
 		done
 		is "zv-encode --append: $kills kills leave a whole cache" "$bad" 0
 	fi

@@ -28,7 +28,7 @@ fails_well() {
 		if [ $fw_got -eq 0 ]; then cmp -s good-file result || echo "allocation $2 of $1: another file"
 		elif [ -e result ]; then echo "allocation $2 of $1: exit $fw_got with a file"; fi
 		fw_left=$(find . -name '*.part')
-		[ -z "$fw_left" ] || { echo "allocation $2 of $1: left $fw_left"; rm -f ./*.part; }
+		[ -z "$fw_left" ] || { echo "allocation $2 of $1: left $fw_left"; rm -f ./.*.part; }
 	fi
 }
 

@@ -29,9 +29,12 @@ fixture_make() {
 	printf 'photo.jpg\tWhat is on the floor?\ncat.jpg\t球是什么颜色的？\ndog.jpg\tWho is this?\n' >questions.tsv
 	printf 'a dog on the beach\n一只狗在海边\n' >text
 	mkdir -p ziya
-	[ -x "$ZV_BUILD/tools/seed-model" ] && seed-model ziya >/dev/null || return 1
-	have zv-encode && zv-encode -q -m ziya -o photos.zv photo.jpg cat.jpg dog.jpg || return 1
-	have zv-qformer && zv-qformer -q -m ziya --contrast -o feats.zv photos.zv &&
+	[ -x "$ZV_BUILD/tools/seed-model" ] || return 1
+	seed-model ziya >/dev/null || return 1
+	have zv-encode || return 0
+	zv-encode -q -m ziya -o photos.zv photo.jpg cat.jpg dog.jpg || return 1
+	have zv-qformer || return 0
+	zv-qformer -q -m ziya --contrast -o feats.zv photos.zv &&
 		zv-qformer -q -m ziya -o prompts.zv photos.zv
 }
 
@@ -46,7 +49,7 @@ example() {
 	case $1 in
 	zv-encode) args='-m ziya photo.jpg cat.jpg dog.jpg' filter='-m ziya' input=photo.jpg takes=pictures gives=tensors ;;
 	zv-qformer) args='-m ziya photos.zv' filter='-m ziya' input=photos.zv takes=stream gives=tensors ;;
-	zv-generate) args='-m ziya -p Describe --max-tokens=4 prompts.zv' filter='-m ziya -p Describe --max-tokens=4' input=prompts.zv takes=stream ;;
+	zv-generate) args='-m ziya -p Describe --max-new=4 prompts.zv' filter='-m ziya -p Describe --max-new=4' input=prompts.zv takes=stream ;;
 	zv-tokenize) args='-m ziya text' filter='-m ziya' input=text takes=text ;;
 	zv-export) args='--json photos.zv' filter='--json' input=photos.zv takes=stream ;;
 	zv-ls) args='photos.zv' filter=' ' input=photos.zv takes=stream ;;
@@ -56,4 +59,5 @@ example() {
 	zv-ask) args='-m ziya photo.jpg Describe' gives=text ;;
 	*) return 1 ;;
 	esac
+	[ -z "$input" ] || [ -e "$input" ]
 }
