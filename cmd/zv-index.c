@@ -29,11 +29,15 @@ int main(int argc, char **argv)
 	struct names *names = names_open(argv + first, argc - first, false);
 	const char *name;
 	int found;
+	unsigned long long indexed = 0, failed = 0;
 	if (!names)
 		program_fail(NULL);
 	while ((found = names_next(names, &name)) > 0) {
-		if (index_make(name) == 0)
+		if (index_make(name) == 0) {
+			indexed++;
 			continue;
+		}
+		failed++;
 		message_error(name);
 		if (common.strict)
 			break;
@@ -41,5 +45,7 @@ int main(int argc, char **argv)
 	if (found < 0)
 		message_error(NULL);
 	names_close(names);
+	if (common.verbose)
+		message_note(NULL, "%llu files indexed, %llu failed", indexed, failed);
 	return program_end();
 }
