@@ -23,15 +23,18 @@ static const struct json *outside(const json_t *value)
 }
 
 /* The parser recurses for each level and allocates up to some hundred bytes for each value, so
- * both are counted first. Strings are passed over; whether the text is JSON is not decided here. */
+ * both are counted first. Strings are passed over; whether the text is JSON is not decided here,
+ * but for zero bytes, behind which the parser would not look. */
 static int check_limits(const uint8_t *bytes, size_t size)
 {
 	size_t depth = 0, values = 1;
 	bool in_text = false;
 	for (size_t i = 0; i < size; i++) {
 		uint8_t byte = bytes[i];
+		if (byte == '\0')
+			return error_input("byte %zu: a zero byte is no JSON", i);
 		if (in_text) {
-			if (byte == '\\')
+			if (byte == '\\' && i + 1 < size && bytes[i + 1] != '\0')
 				i++;
 			else if (byte == '"')
 				in_text = false;

@@ -43,6 +43,18 @@ done
 is "nothing was run or written" "$(find . -name 'PWNED*'; find . -maxdepth 1 -type f | sort | tr '\n' ' ')" \
 	"./cuts ./err ./out ./out1 "
 
+# Beyond 4 GB (a file with a hole): zip64 fields for places and sizes.
+if python3 "$ZV_TESTS/tools/foreign-files.py" large large 2>err; then
+	list-tensors --only=b large/good-large.pth >out 2>err
+	is "a container beyond 4 GB is read" "$(cut -f 1-3 out | tr '\n' ' ') $(cat err)" "a	f32	1073741840 b	f32	2,2  "
+	is "and the tensor behind 4 GB is the right one" "$(cut -f 4 out | tail -n 1)" \
+		"$(list-tensors legacy/good-legacy.pth | cut -f 4)"
+	like "and its storages are checked" "$(list-tensors --only=a large/good-large.pth 1048576 2>&1)" '*CRC-32*'
+else
+	skip "a container beyond 4 GB is read" "such a file cannot be made here: $(tail -n 1 err)"
+fi
+rm -rf large
+
 # What the reasons name: the function and where it is, the opcode, the entry.
 says() { like "$1 says what and where" "$(list-tensors "$1" 2>&1)" "$2"; }
 says torch/bad-global-os-system.pth '*data.pkl: pickle byte 10: *os system*'

@@ -214,6 +214,32 @@ def torch_zip(pickle, storages, folder='archive'):
     return archive.add('version', b'3\n')
 
 
+def torch_large(path, pickle, hole, small):
+    """A container beyond 4 GB: storage 0 is a hole of so many bytes (its checksum is made up), storage
+    1 is small. Places and sizes that do not fit into 32 bits are in zip64 fields, as torch writes."""
+    central, entries = b'', [('data.pkl', pickle), ('data/0', None), ('data/1', small), ('version', b'3\n')]
+    full = 2**32 - 1
+    with open(path, 'wb') as file:
+        for name, data in entries:
+            place, raw = file.tell(), b'archive/' + name.encode()
+            size, crc = (hole, 7) if data is None else (len(data), zlib.crc32(data))
+            wide = (struct.pack('<QQ', size, size) if size >= full else b'') + (
+                struct.pack('<Q', place) if place >= full else b'')
+            wide = struct.pack('<HH', 1, len(wide)) + wide if wide else b''
+            pad = -(place + 30 + len(raw) + len(wide) + 4) % 64
+            file.write(struct.pack('<4sHHHHHIIIHH', b'PK\3\4', 0, 0x808, 0, 0, 0, 0, 0, 0, len(raw),
+                                   len(wide) + 4 + pad) + raw + wide + b'FB' + struct.pack('<H', pad) + b'Z' * pad)
+            file.seek(hole, 1) if data is None else file.write(data)
+            file.write(struct.pack('<4sIQQ' if wide else '<4sIII', b'PK\7\10', crc, size, size))
+            central += struct.pack('<4sHHHHHHIIIHHHHHII', b'PK\1\2', 0, 0, 0x808, 0, 0, 0, crc, min(size, full),
+                                   min(size, full), len(raw), len(wide), 0, 0, 0, 0, min(place, full)) + raw + wide
+        place = file.tell()
+        file.write(central)
+        end = struct.pack('<4sQHHIIQQQQ', b'PK\6\6', 44, 0x31e, 45, 0, 0, len(entries), len(entries), len(central), place)
+        file.write(end + struct.pack('<4sIQI', b'PK\6\7', 0, place + len(central), 1))
+        file.write(struct.pack('<4sHHHHIIH', b'PK\5\6', 0, 0, len(entries), len(entries), len(central), full, 0))
+
+
 # --- the legacy container ---
 
 MAGIC = number(0x1950a86a20f9469cfc6c)

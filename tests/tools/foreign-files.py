@@ -1,6 +1,6 @@
 """foreign-files.py - good and bad foreign files for tests. usage: foreign-files.py KIND DIRECTORY
-KIND: safetensors, npy, torch, zip, legacy, index. What is wrong with each file is told by the
-sentence under its name in tests/format/KIND/README (torch, zip and legacy: in torch/README).
+KIND: safetensors, npy, torch, zip, legacy, index, or large (one file of more than 4 GB). What is
+wrong with each file is told by a sentence in tests/format/KIND/README (zip, legacy: torch/README).
 """
 import json
 import os
@@ -9,8 +9,8 @@ import sys
 import zlib
 sys.dont_write_bytecode = True
 from checkpoint import (F4, ITEM, ORDERED, MAGIC, REBUILD, Zip, dictionary, entry, glob, npy, number, numbers,
-                        pickled, ramp, safetensors, short_text, state, storage, tensor, text, torch_legacy,
-                        torch_zip, tuple_of)
+                        pickled, ramp, safetensors, short_text, state, storage, tensor, text, torch_large,
+                        torch_legacy, torch_zip, tuple_of)
 
 COMMAND = text('touch PWNED')
 
@@ -548,6 +548,12 @@ def index_directories():
 
 def main():
     kind, directory = sys.argv[1:]
+    if kind == 'large':
+        elements = 2**30 + 16
+        os.makedirs(directory, exist_ok=True)
+        torch_large(os.path.join(directory, 'good-large.pth'), pickled(state([
+            ('a', tensor(storage('Float', '0', elements), [elements])), ('b', good_tensor('1'))])), 4 * elements, F4)
+        return
     makers = {'safetensors': safetensors_files, 'npy': npy_files, 'torch': torch_files, 'zip': zip_files,
               'legacy': legacy_files, 'index': index_directories}
     suffix = {'safetensors': '.safetensors', 'npy': '.npy', 'index': ''}.get(kind, '.pth')

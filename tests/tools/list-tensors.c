@@ -1,8 +1,8 @@
 /* list-tensors.c - print what the readers of foreign files see in a file or directory, for tests:
- *     list-tensors [--names] PATH [PIECE]
+ *     list-tensors [--names | --only=NAME] PATH [PIECE]
  * NAME TAB DTYPE TAB SHAPE TAB BLAKE2b-128 of the elements in row-major order, a line a tensor.
- * Elements are read PIECE at a time (default 4096), with --names not at all. PATH is for
- * checkpoint.h, or ends in .npy. Prints no line at all unless everything could be read.
+ * Elements are read PIECE at a time (default 4096), with --names not at all, with --only just those
+ * of one tensor. PATH is for checkpoint.h, or ends in .npy. Prints no line at all unless everything could be read.
  *     list-tensors --cuts FILE
  * Parse every beginning of FILE, which must be refused, and FILE with every single byte changed in
  * three ways, which may be; print how many of each there were and how many changes were accepted.
@@ -20,6 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const char *only; /* --only */
 
 struct input {
 	struct checkpoint *checkpoint; /* or, of an .npy file: */
@@ -57,6 +59,8 @@ static int read_piece(const struct input *input, const struct checkpoint_tensor 
 static int print_tensor(
     const struct input *input, const struct checkpoint_tensor *tensor, uint64_t piece, FILE *out)
 {
+	if (only && tensor->name && strcmp(only, tensor->name) != 0)
+		piece = 0;
 	void *buffer = memory_allocate(piece ? piece : 1, 8);
 	struct hasher *hasher = hasher_new();
 	if (!buffer || !hasher)
@@ -152,6 +156,8 @@ static int try_cuts(const char *path, FILE *out)
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 && strncmp(argv[1], "--", 2) == 0 ? argv[1] : "";
+	if (strncmp(mode, "--only=", 7) == 0)
+		only = mode + 7;
 	const char *path = argv[*mode ? 2 : 1], *piece = path ? argv[*mode ? 3 : 2] : NULL;
 	if (!path)
 		return 2;
@@ -162,7 +168,7 @@ int main(int argc, char **argv)
 		return 2;
 	int status = strcmp(mode, "--cuts") == 0 ? try_cuts(path, out)
 	                                         : list(path,
-	                                               *mode   ? 0
+	                                               strcmp(mode, "--names") == 0 ? 0
 	                                               : piece ? strtoull(piece, NULL, 10)
 	                                                       : 4096,
 	                                               out);
