@@ -55,7 +55,7 @@ die() { say "$1"; exit 2; }
 usage() { say "$1"; printf '%s\ntry "zv-ask --help"\n' "$synopsis" >&2; exit 2; }
 
 # Standard output must be there before anything is computed for it.
-{ : >&1; } 2>/dev/null || die 'standard output is closed'
+(exec 3>&1) 2>/dev/null || die 'standard output is closed'
 
 # only_model: the model in ZV_MODELS when there is just one
 only_model() {

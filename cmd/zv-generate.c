@@ -1,7 +1,6 @@
 /* zv-generate.c - soft prompts and questions in, text out: answers, scores of given answers, talks.
  */
 #define _GNU_SOURCE
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "base/program.h"
 #include "base/progress.h"
 #include "base/threads.h"
+#include "base/utf8.h"
 #include "model/candidates.h"
 #include "model/dialogue.h"
 #include "model/language.h"
@@ -26,24 +26,16 @@
 #include "stream/sample.h"
 #include "text/lines.h"
 
-enum { UNSET = -1, ADDED_MODEL = 0, RANK_NONE = 0, RANK_SUM, RANK_MEAN };
+enum { RANK_NONE, RANK_SUM, RANK_MEAN }; /* as in rank_choices */
 
 static struct {
 	const char *prompt, *prompts, *template, *score;
 	bool keyed, no_image, raw, bos, no_bos, modern, legacy;
-	bool sample, greedy, early_stopping, count_bos, ignore_eos, all_ids;
-	bool text_only, ids, logprobs, hypotheses, stream, chat;
+	bool all_ids, text_only, ids, logprobs, hypotheses, stream, chat;
 	int added, rank;
-	int64_t seed, top_k, beams, min_new, max_new;
-	double temperature, top_p, length_penalty, repetition_penalty;
+	struct generation_wishes wishes;
 	struct option_list stops, adapters;
-} option = { .top_k = UNSET,
-	.beams = UNSET,
-	.max_new = UNSET,
-	.temperature = NAN,
-	.top_p = NAN,
-	.length_penalty = NAN,
-	.repetition_penalty = NAN };
+} option = { .wishes = GENERATION_NO_WISHES };
 
 static const char *const added_choices[] = { "model", "strip", "keep", NULL };
 static const char *const rank_choices[] = { "none", "sum", "mean", NULL };
@@ -72,35 +64,36 @@ static const struct option_entry options[] = {
 	  "no blank is put in front of text behind an added token" },
 	{ 0, "legacy", NULL, OPTION_FLAG, &option.legacy, 0, 0, NULL,
 	  "one is put there (default: as the template and the model say)" },
-	{ 0, "max-new", "N", OPTION_WHOLE, &option.max_new, 1, 1 << 20, NULL,
+	{ 0, "max-new", "N", OPTION_WHOLE, &option.wishes.max_new, 1, 1 << 20, NULL,
 	  "tokens of an answer at most (default: the model's, or 128)" },
-	{ 0, "min-new", "N", OPTION_WHOLE, &option.min_new, 0, 1 << 20, NULL,
+	{ 0, "min-new", "N", OPTION_WHOLE, &option.wishes.min_new, 0, 1 << 20, NULL,
 	  "tokens before the answer may end (default 0)" },
 	{ 0, "stop", "TEXT", OPTION_LIST, &option.stops, 0, 0, NULL,
 	  "end the answer in front of TEXT; may be given several times" },
-	{ 0, "greedy", NULL, OPTION_FLAG, &option.greedy, 0, 0, NULL,
+	{ 0, "greedy", NULL, OPTION_FLAG, &option.wishes.greedy, 0, 0, NULL,
 	  "always the best token, whatever the model's settings say" },
-	{ 0, "sample", NULL, OPTION_FLAG, &option.sample, 0, 0, NULL,
+	{ 0, "sample", NULL, OPTION_FLAG, &option.wishes.sample, 0, 0, NULL,
 	  "draw tokens at random (default: as the model's settings say)" },
-	{ 0, "temperature", "X", OPTION_REAL, &option.temperature, 0, 100, NULL,
+	{ 0, "temperature", "X", OPTION_REAL, &option.wishes.temperature, 0, 100, NULL,
 	  "sampling: divide the scores by X (default: the model's, or 1)" },
-	{ 0, "top-k", "N", OPTION_WHOLE, &option.top_k, 0, 1 << 20, NULL,
+	{ 0, "top-k", "N", OPTION_WHOLE, &option.wishes.top_k, 0, 1 << 20, NULL,
 	  "sampling: from the N best, 0: all (default: the model's, or 50)" },
-	{ 0, "top-p", "P", OPTION_REAL, &option.top_p, 0, 1, NULL,
+	{ 0, "top-p", "P", OPTION_REAL, &option.wishes.top_p, 0, 1, NULL,
 	  "sampling: from the fewest best that reach probability P\n(default: the model's, or 1)" },
-	{ 0, "seed", "N", OPTION_WHOLE, &option.seed, 0, 0x1p53, NULL,
+	{ 0, "seed", "N", OPTION_WHOLE, &option.wishes.seed, 0, 0x1p53, NULL,
 	  "sampling: another N, other answers (default 0)" },
-	{ 0, "beams", "N", OPTION_WHOLE, &option.beams, 1, 64, NULL,
+	{ 0, "beams", "N", OPTION_WHOLE, &option.wishes.beams, 1, 64, NULL,
 	  "beam search with N beams (default: the model's, or 1)" },
-	{ 0, "length-penalty", "X", OPTION_REAL, &option.length_penalty, -100, 100, NULL,
+	{ 0, "length-penalty", "X", OPTION_REAL, &option.wishes.length_penalty, -100, 100, NULL,
 	  "beams: score is log-probability / length^X (default: the\nmodel's, or 1)" },
-	{ 0, "early-stopping", NULL, OPTION_FLAG, &option.early_stopping, 0, 0, NULL,
+	{ 0, "early-stopping", NULL, OPTION_FLAG, &option.wishes.early_stopping, 0, 0, NULL,
 	  "beams: stop as soon as N answers are complete" },
-	{ 0, "repetition-penalty", "X", OPTION_REAL, &option.repetition_penalty, 0.01, 100, NULL,
-	  "make tokens that the answer holds already less likely, X > 1\n(default: the model's, or 1)" },
-	{ 0, "count-bos", NULL, OPTION_FLAG, &option.count_bos, 0, 0, NULL,
+	{ 0, "repetition-penalty", "X", OPTION_REAL, &option.wishes.repetition_penalty, 0.01, 100, NULL,
+	  "make tokens that the answer holds already less likely, X > 1\n"
+	  "(default: the model's, or 1)" },
+	{ 0, "count-bos", NULL, OPTION_FLAG, &option.wishes.count_bos, 0, 0, NULL,
 	  "count a <s> in front of each answer, as transformers 4.33 did" },
-	{ 0, "ignore-eos", NULL, OPTION_FLAG, &option.ignore_eos, 0, 0, NULL,
+	{ 0, "ignore-eos", NULL, OPTION_FLAG, &option.wishes.ignore_eos, 0, 0, NULL,
 	  "</s> is a token like others" },
 	{ 0, "all-ids", NULL, OPTION_FLAG, &option.all_ids, 0, 0, NULL,
 	  "allow rows of the model that belong to no token" },
@@ -139,8 +132,8 @@ static const struct program program = {
 	.options = options,
 	.input = "soft prompts from zv-qformer (with their questions), or --prompts",
 	.output = "a line \"key TAB answer\" per record, or JSON, or just the text",
-	.examples = { "zv-encode -m ziya *.jpg | zv-qformer -m ziya | zv-generate -m ziya -p 'What is this?'",
-	              "zv-generate -m ziya -p 'Tell a joke.' --no-image --sample --temperature 0.8", NULL },
+	.examples = { "zv-qformer -m ziya photos.zv | zv-generate -m ziya -p 'What is this?'",
+	              "zv-generate -m ziya -p 'Tell a joke.' --no-image --sample", NULL },
 	.see_also = "zv-qformer(1), zv-ask(1), zv-tokenize(1), zv-template(5)",
 };
 /* clang-format on */
@@ -161,7 +154,6 @@ static struct {
 /* What standard output has got so far is kept. */
 static void die_if_interrupted(void)
 {
-	interrupt_release();
 	if (!*interrupt_flag())
 		return;
 	if (common.output == NULL || strcmp(common.output, "-") == 0)
@@ -174,7 +166,7 @@ static void die_if_interrupted(void)
 static void report_failure(const char *key)
 {
 	if (error_kind() == ERROR_SYSTEM)
-		program_fail(key);
+		program_fail(NULL);
 	char reason[1024];
 	snprintf(reason, sizeof reason, "%s", error_text());
 	message_error(key);
@@ -199,8 +191,6 @@ static void check_options(int operands)
 	refuse(common.model == NULL, "which model? give -m MODEL");
 	refuse(option.bos && option.no_bos, "--bos and --no-bos do not go together");
 	refuse(option.modern && option.legacy, "--modern and --legacy do not go together");
-	refuse(option.sample && option.greedy, "--sample and --greedy do not go together");
-	refuse(option.sample && option.beams > 1, "--sample and --beams do not go together");
 	refuse(option.raw && option.template, "--raw and --template do not go together");
 	refuse(option.raw && option.chat, "--chat needs a template, not --raw");
 	refuse(option.prompt && (prompts || option.chat), "-p does not go with --prompts or --chat");
@@ -214,53 +204,32 @@ static void check_options(int operands)
 	refuse(option.hypotheses && !common.json, "--hypotheses needs --json");
 	refuse(common.json && (option.text_only || common.null),
 	    "--json does not go with --text-only or --null");
-	refuse(option.stream && (common.json || option.ids || option.logprobs || option.beams > 1),
+	refuse(
+	    option.stream && (common.json || option.ids || option.logprobs || option.wishes.beams > 1),
 	    "--stream shows text alone: no --json, --ids, --logprobs or --beams");
+	refuse(option.chat && !option.no_image && operands != 1,
+	    "--chat is about one picture: name one FILE, or give --no-image");
+	size_t size = option.prompt != NULL ? strlen(option.prompt) : 0;
+	refuse(size > 0 && utf8_valid_prefix(option.prompt, size) < size, "-p: the text is not UTF-8");
 	for (int i = 0; i < option.stops.count; i++)
 		refuse(option.stops.texts[i][0] == '\0', "--stop: the text is empty");
 }
 
-/* What the user said goes before what the model says, and that before the defaults. */
 static void settle_generation(void)
 {
 	struct generation_settings *settings = &work.settings;
+	const struct bpe *bpe = work.language.bpe;
 	if (generation_settings_read(work.language.file, settings) != 0)
 		program_fail(common.model);
-	if (option.beams != UNSET || option.sample)
-		settings->beams = option.beams > 1 ? (size_t)option.beams : 1;
-	settings->sample = option.sample || (settings->sample && !option.greedy);
-	if (settings->beams > 1) /* a model that asks for both gets its beams */
-		settings->sample = false;
-	if (!settings->sample &&
-	    (!isnan(option.temperature) || !isnan(option.top_p) || option.top_k != UNSET))
-		program_usage("--temperature, --top-k and --top-p need --sample");
-	if (settings->beams == 1 && (!isnan(option.length_penalty) || option.early_stopping))
-		program_usage("--length-penalty and --early-stopping need --beams");
-	if (!isnan(option.temperature))
-		settings->sampling.temperature = option.temperature;
-	if (settings->sampling.temperature == 0)
-		settings->sample = false;
-	if (option.top_k != UNSET)
-		settings->sampling.top_k = option.top_k;
-	if (!isnan(option.top_p))
-		settings->sampling.top_p = option.top_p;
-	if (!isnan(option.length_penalty))
-		settings->length_penalty = option.length_penalty;
-	if (!isnan(option.repetition_penalty))
-		settings->repetition_penalty = option.repetition_penalty;
-	if (option.max_new != UNSET)
-		settings->max_new = (size_t)option.max_new;
-	settings->min_new = (size_t)option.min_new;
-	settings->seed = (uint64_t)option.seed;
-	settings->early_stopping = option.early_stopping;
-	settings->count_bos = option.count_bos;
 	if (settings->bos < 0)
-		settings->bos = bpe_bos(work.language.bpe);
+		settings->bos = bpe_bos(bpe);
 	if (settings->eos < 0)
-		settings->eos = bpe_eos(work.language.bpe);
-	if (option.ignore_eos)
-		settings->eos = -1;
-	settings->id_limit = option.all_ids ? 0 : (size_t)bpe_size(work.language.bpe);
+		settings->eos = bpe_eos(bpe);
+	settings->id_limit = option.all_ids ? 0 : (size_t)bpe_size(bpe);
+	if (generation_settings_apply(settings, &option.wishes) != 0)
+		program_usage("%s", error_text());
+	if (option.logprobs && settings->beams > 1)
+		program_usage("--logprobs does not go with beams");
 }
 
 static void open_candidates(void)
@@ -332,8 +301,6 @@ static void open_work(void)
 	work.generator = generator_new(language->llama, &work.settings);
 	if (work.generator == NULL)
 		program_fail(NULL);
-	if (option.logprobs && work.settings.beams > 1)
-		program_usage("--logprobs does not go with beams");
 	open_outlet();
 }
 
@@ -356,12 +323,10 @@ static int generate(const char *key, const float *rows, size_t count)
 	/* the numbers drawn depend on the seed and the key, not on a record's place in the input */
 	uint64_t stream = checksum_of(key, strlen(key));
 	struct answer answer = { 0 };
-	interrupt_hold();
 	int status = generation_begin(work.generation, 0, rows, count, stream);
 	if (status == 0)
 		status = outlet_answer(&work.outlet, work.generator, work.generation, key, 0, &answer);
 	answer_clear(&answer);
-	die_if_interrupted();
 	return status;
 }
 
@@ -394,6 +359,7 @@ static int answer_question(
 	if (rows != NULL)
 		status = option.score != NULL ? score(key, rows, count) : generate(key, rows, count);
 	memory_release(rows);
+	die_if_interrupted();
 	progress_update(++work.records);
 	return status;
 }
@@ -451,6 +417,7 @@ static void read_stream(const char *name)
 			report_failure(key);
 		found = sample_read(reader, &sample);
 	}
+	die_if_interrupted(); /* a pipeline dies of the same Ctrl-C: no word about the cut stream */
 	if (found < 0 && error_kind() == ERROR_SYSTEM)
 		program_fail(name);
 	if (found < 0)
@@ -483,6 +450,7 @@ static void read_prompts(void)
 		program_fail(option.prompts);
 	int found;
 	while ((found = lines_next(&lines)) != 0) {
+		die_if_interrupted();
 		char number[24];
 		snprintf(number, sizeof number, "%zu", lines.number);
 		const char *key = found > 0 && lines.key != NULL ? lines.key : number;
@@ -520,7 +488,6 @@ static float *talk_picture(const char *name, size_t *rows, char key[RECORD_KEY_M
 static int answer_turn(struct dialogue *dialogue, const char *key, const char *question)
 {
 	struct answer answer = { 0 };
-	interrupt_hold();
 	int status = dialogue_ask(dialogue, question);
 	if (status == 0)
 		status = outlet_answer(&work.outlet, work.generator, dialogue_generation(dialogue), key,
@@ -533,15 +500,13 @@ static int answer_turn(struct dialogue *dialogue, const char *key, const char *q
 	return status;
 }
 
-static void talk(char **operands, int count)
+static void talk(const char *name)
 {
 	char key[RECORD_KEY_MOST + 1] = "";
 	size_t rows = 0;
 	float *picture = NULL;
-	if (!option.no_image && count != 1)
-		program_usage("--chat is about one picture: name one FILE, or give --no-image");
 	if (!option.no_image)
-		picture = talk_picture(operands[0], &rows, key);
+		picture = talk_picture(name, &rows, key);
 	else
 		memcpy(key, "talk", sizeof "talk");
 	struct dialogue *dialogue =
@@ -551,11 +516,12 @@ static void talk(char **operands, int count)
 	bool ask = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
 	struct lines lines;
 	int found;
-	lines_open(&lines, "-", LINES_PLAIN);
+	lines_open(&lines, "-", LINES_RAW);
 	for (;;) {
 		if (ask)
 			fputs("> ", stderr);
 		found = lines_next(&lines);
+		die_if_interrupted();
 		if (found == 0 || (found > 0 && strcmp(lines.text, "/quit") == 0))
 			break;
 		if (found > 0 && strcmp(lines.text, "/reset") == 0)
@@ -578,10 +544,11 @@ int main(int argc, char **argv)
 	if (threads_start((int)common.threads) != 0)
 		program_fail(NULL);
 	open_work();
+	interrupt_hold();
 	if (!output_is_terminal(work.outlet.output))
 		progress_begin("records", 0);
 	if (option.chat)
-		talk(operands, count);
+		talk(operands[0]);
 	else if (option.prompts != NULL)
 		read_prompts();
 	else if (option.no_image && answer_question("1", option.prompt, NULL, 0) != 0)

@@ -1,17 +1,15 @@
-/* interrupt.h - ending long work cleanly on SIGINT: while it is held, Ctrl-C only sets a flag that
- * the work looks at; when the program has kept what there is, it dies of the signal as it should.
+/* interrupt.h - ending long work cleanly on SIGINT: the first Ctrl-C only sets a flag that the work
+ * looks at; when the program has kept what there is, it dies of the signal as it should. A second
+ * one ends it at once.
  */
 #ifndef ZV_BASE_INTERRUPT_H
 #define ZV_BASE_INTERRUPT_H
 
 #include <signal.h>
 
-/* From here on SIGINT sets *interrupt_flag() (unless it is ignored, as under nohup). Holds do not
- * nest. */
+/* From here on SIGINT sets *interrupt_flag() (unless it is ignored, as under nohup). A read that
+ * waits is interrupted. */
 void interrupt_hold(void);
-
-/* What SIGINT did before interrupt_hold() holds again; the flag stays. */
-void interrupt_release(void);
 
 const volatile sig_atomic_t *interrupt_flag(void);
 

@@ -10,6 +10,7 @@
 #ifndef ZV_MODEL_GENERATION_H
 #define ZV_MODEL_GENERATION_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,23 @@ struct generation_settings {
  * top-k 50 and top-p 1 where sampling is asked for. 0, or -1 with a recorded error. */
 struct model_file;
 int generation_settings_read(const struct model_file *file, struct generation_settings *settings);
+
+/* What a person asks for; -1 and NAN: no wish. */
+struct generation_wishes {
+	bool sample, greedy, early_stopping, count_bos, ignore_eos;
+	int64_t seed, top_k, beams, min_new, max_new;
+	double temperature, top_p, length_penalty, repetition_penalty;
+};
+#define GENERATION_NO_WISHES                                                                       \
+	{                                                                                              \
+		.top_k = -1, .beams = -1, .max_new = -1, .temperature = NAN, .top_p = NAN,                 \
+		.length_penalty = NAN, .repetition_penalty = NAN                                           \
+	}
+
+/* Wishes go before the settings. 0, or -1 with an ERROR_SYSTEM that names the options which
+ * contradict each other. */
+int generation_settings_apply(
+    struct generation_settings *settings, const struct generation_wishes *wishes);
 
 enum generation_finish {
 	GENERATION_RUNNING,

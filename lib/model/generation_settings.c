@@ -1,6 +1,8 @@
 /* generation_settings.c - the settings that a model asks for, see generation.h. */
 #include "model/generation.h"
 
+#include <math.h>
+
 #include "base/error.h"
 #include "stream/model_file.h"
 
@@ -63,5 +65,56 @@ int generation_settings_read(const struct model_file *file, struct generation_se
 	settings->max_new = (size_t)max_new;
 	settings->bos = (int32_t)bos;
 	settings->eos = (int32_t)eos;
+	return 0;
+}
+
+/* How tokens are chosen: -1 when the wishes contradict each other or the settings. */
+static int apply_method(
+    struct generation_settings *settings, const struct generation_wishes *wishes)
+{
+	if (wishes->sample && wishes->greedy)
+		return error_system("--sample and --greedy do not go together");
+	if (wishes->sample && wishes->beams > 1)
+		return error_system("--sample and --beams do not go together");
+	if (wishes->beams > 0 || wishes->sample)
+		settings->beams = wishes->beams > 1 ? (size_t)wishes->beams : 1;
+	settings->sample = wishes->sample || (settings->sample && !wishes->greedy);
+	if (settings->beams > 1) /* a model that asks for both gets its beams */
+		settings->sample = false;
+	bool drawing = !isnan(wishes->temperature) || !isnan(wishes->top_p) || wishes->top_k >= 0;
+	if (drawing && !settings->sample)
+		return error_system("--temperature, --top-k and --top-p need --sample");
+	bool beams = !isnan(wishes->length_penalty) || wishes->early_stopping;
+	if (beams && settings->beams == 1)
+		return error_system("--length-penalty and --early-stopping need --beams");
+	return 0;
+}
+
+int generation_settings_apply(
+    struct generation_settings *settings, const struct generation_wishes *wishes)
+{
+	struct sampling *sampling = &settings->sampling;
+	if (apply_method(settings, wishes) != 0)
+		return -1;
+	if (!isnan(wishes->temperature))
+		sampling->temperature = wishes->temperature;
+	if (sampling->temperature == 0)
+		settings->sample = false;
+	if (wishes->top_k >= 0)
+		sampling->top_k = wishes->top_k;
+	if (!isnan(wishes->top_p))
+		sampling->top_p = wishes->top_p;
+	if (!isnan(wishes->length_penalty))
+		settings->length_penalty = wishes->length_penalty;
+	if (!isnan(wishes->repetition_penalty))
+		settings->repetition_penalty = wishes->repetition_penalty;
+	if (wishes->max_new > 0)
+		settings->max_new = (size_t)wishes->max_new;
+	settings->min_new = (size_t)wishes->min_new;
+	settings->seed = (uint64_t)wishes->seed;
+	settings->early_stopping = wishes->early_stopping;
+	settings->count_bos = wishes->count_bos;
+	if (wishes->ignore_eos)
+		settings->eos = -1;
 	return 0;
 }

@@ -22,8 +22,8 @@ struct candidate {
 };
 
 /* The candidates that temperature, top-k and top-p leave: best first (equal scores: lower id
- * first), or by id when nothing was cut off. candidates has room for count. Returns how many, at least 1; 0 if nothing is possible
- * or a score is not a number. */
+ * first), or by id when nothing was cut off. candidates has room for count. Returns how many, at
+ * least 1; 0 if nothing is possible or a score is not a number. */
 size_t sampling_candidates(const struct sampling *sampling, const float *scores, size_t count,
     struct candidate *candidates);
 

@@ -43,6 +43,8 @@ static int split(struct lines *lines, size_t size)
 	size_t valid = utf8_valid_prefix(lines->line, size);
 	if (valid < size)
 		return error_input("line %zu: byte %zu is not UTF-8", lines->number, valid + 1);
+	if (lines->keyed == LINES_RAW)
+		return 0;
 	char *tab = lines->keyed == LINES_PLAIN ? NULL : strchr(lines->line, '\t');
 	if (lines->keyed == LINES_KEYED && tab == NULL)
 		return error_input("line %zu: no TAB behind the key", lines->number);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 enum lines_key {
+	LINES_RAW,      /* the text is as it is: no key, no escapes */
 	LINES_PLAIN,    /* a TAB is part of the text */
 	LINES_OPTIONAL, /* a line without TAB has no key */
 	LINES_KEYED,    /* a line without TAB is an error */
