@@ -12,6 +12,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct {
 	bool all_columns, meta, keys, check;
@@ -192,10 +194,14 @@ static void list_file(const char *name, bool several)
 	}
 	if (!option.check)
 		reader_trust(reader);
+	struct stat status;
+	bool flowing = fstat(STDOUT_FILENO, &status) == 0 && !S_ISREG(status.st_mode);
 	bool continued = false;
 	int found;
 	for (;;) {
-		if (!reader_ready(reader)) /* the next record may be long in coming */
+		/* The next record may be long in coming; what is left of this one would make
+		 * reader_ready() true. */
+		if (flowing)
 			fflush(stdout);
 		found = reader_next(reader, &record);
 		if (found > 0 && !show_record(reader, &record, continued))
