@@ -32,6 +32,7 @@ struct png_decoder {
 	uint8_t *rows;           /* one row, or the whole picture when interlaced */
 	uint8_t *rgba;           /* one converted row */
 	uint8_t palette[256][4]; /* R, G, B, A; indices without an entry are black */
+	bool no_memory;          /* an allocation failed; the error is recorded */
 	bool keyed;              /* one colour is transparent */
 	uint16_t key[3];         /* ... this one; grey: key[0] */
 	bool clipped;            /* a 16-bit grey value was above 255 */
@@ -39,10 +40,11 @@ struct png_decoder {
 
 static _Noreturn void on_error(png_structp png, png_const_charp message)
 {
+	const struct png_decoder *decoder = png_get_error_ptr(png);
 	char text[WARNING_SIZE];
 	decoding_text(text, sizeof text, message);
 	/* "truncated PNG" is recorded by the reader itself and comes with an empty text */
-	if (text[0])
+	if (text[0] && !decoder->no_memory)
 		error_input("PNG: %s", text);
 	longjmp(png_jmpbuf(png), 1);
 }
@@ -54,6 +56,21 @@ static void on_warning(png_structp png, png_const_charp message)
 	decoding_text(text, sizeof text, message);
 	if (decoding_warn(decoder->decoding, "PNG: %.180s", text) < 0)
 		png_error(png, "");
+}
+
+static png_voidp allocate_for_png(png_structp png, png_alloc_size_t size)
+{
+	struct png_decoder *decoder = png_get_mem_ptr(png);
+	void *pointer = memory_allocate(size, 1);
+	if (!pointer)
+		decoder->no_memory = true;
+	return pointer;
+}
+
+static void release_for_png(png_structp png, png_voidp pointer)
+{
+	(void)png;
+	memory_release(pointer);
 }
 
 static void read_bytes(png_structp png, png_bytep target, size_t size)
@@ -244,7 +261,8 @@ static int decode(struct png_decoder *decoder)
 		/* damage behind the last row leaves a whole picture */
 		char text[WARNING_SIZE];
 		decoding_text(text, sizeof text, error_text());
-		if (!decoder->whole || decoding_warn(decoding, "%.180s (behind the pixels)", text) < 0)
+		if (!decoder->whole || decoder->no_memory ||
+		    decoding_warn(decoding, "%.180s (behind the pixels)", text) < 0)
 			return -1;
 	}
 	png_bytep exif = NULL;
@@ -263,7 +281,8 @@ int png_decode(struct decoding *decoding)
 	if (!decoder)
 		return -1;
 	decoder->decoding = decoding;
-	decoder->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, decoder, on_error, on_warning);
+	decoder->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, decoder, on_error, on_warning,
+	    decoder, allocate_for_png, release_for_png);
 	decoder->info = decoder->png ? png_create_info_struct(decoder->png) : NULL;
 	int result;
 	if (decoder->info) {

@@ -50,6 +50,24 @@ static int check_status(VP8StatusCode status)
 	}
 }
 
+/* Decode to pixels of 3 or, with alpha, 4 bytes. */
+static int decode_into(struct decoding *decoding, WEBP_CSP_MODE mode, uint8_t *pixels)
+{
+	const struct picture *picture = decoding->picture;
+	size_t row = (size_t)picture->width * (mode == MODE_RGBA ? 4 : 3);
+	WebPDecoderConfig config;
+	if (!WebPInitDecoderConfig(&config))
+		return error_system("WebP: the library does not match its header");
+	config.output.colorspace = mode;
+	config.output.is_external_memory = 1;
+	config.output.u.RGBA.rgba = pixels;
+	config.output.u.RGBA.stride = (int)row;
+	config.output.u.RGBA.size = row * picture->height;
+	int result = check_status(WebPDecode(decoding->bytes, decoding->size, &config));
+	WebPFreeDecBuffer(&config.output);
+	return result;
+}
+
 /* Transparency is to be blended: decode with alpha, then flatten. */
 static int decode_blended(struct decoding *decoding)
 {
@@ -58,29 +76,10 @@ static int decode_blended(struct decoding *decoding)
 	uint8_t *rgba = memory_allocate(count, 4);
 	if (!rgba)
 		return -1;
-	int result = 0;
-	if (WebPDecodeRGBAInto(
-	        decoding->bytes, decoding->size, rgba, count * 4, (int)picture->width * 4))
+	int result = decode_into(decoding, MODE_RGBA, rgba);
+	if (result == 0)
 		picture_flatten(decoding->options, rgba, picture->pixels, count);
-	else
-		result = error_input("damaged WebP");
 	memory_release(rgba);
-	return result;
-}
-
-static int decode_plain(struct decoding *decoding)
-{
-	struct picture *picture = decoding->picture;
-	WebPDecoderConfig config;
-	if (!WebPInitDecoderConfig(&config))
-		return error_system("WebP: the library does not match its header");
-	config.output.colorspace = MODE_RGB;
-	config.output.is_external_memory = 1;
-	config.output.u.RGBA.rgba = picture->pixels;
-	config.output.u.RGBA.stride = (int)picture->width * 3;
-	config.output.u.RGBA.size = (size_t)picture->width * picture->height * 3;
-	int result = check_status(WebPDecode(decoding->bytes, decoding->size, &config));
-	WebPFreeDecBuffer(&config.output);
 	return result;
 }
 
@@ -103,7 +102,8 @@ int webp_decode(struct decoding *decoding)
 	const uint8_t *exif = find_chunk(decoding->bytes, decoding->size, "EXIF", &exif_size);
 	if (exif)
 		decoding->orientation = exif_orientation(exif, exif_size);
-	return blend ? decode_blended(decoding) : decode_plain(decoding);
+	return blend ? decode_blended(decoding)
+	             : decode_into(decoding, MODE_RGB, decoding->picture->pixels);
 }
 
 const char *webp_library(void)
