@@ -40,8 +40,21 @@ show "zv-qformer -m model --contrast -o feats.zv photos.zv"
 show "zv-index feats.zv && head -n 3 feats.zv.zvi"
 show "echo 'a ball on the beach' | zv-qformer -m model --text | zv-ls"
 
-say "Does a picture match a text?"
-show "echo 'a ball on the beach' > text"
-show "zv-cat -k beach.jpg photos.zv | zv-ls"
+say "Which pictures resemble balls.jpg? By the mean of their feature rows; its WebP twin comes first."
+zv-export --text feats.zv | awk -F '\t' '
+	{ n = split($2, x, " "); if (!($1 in seen)) { seen[$1] = 1; name[++count] = $1 }
+	  for (i = 1; i <= n; i++) sum[$1, i] += x[i] }
+	END {
+		for (p = 1; p <= count; p++) {
+			dot = aa = bb = 0
+			for (i = 1; i <= n; i++) { a = sum["balls.jpg", i]; b = sum[name[p], i]; dot += a * b; aa += a * a; bb += b * b }
+			if (name[p] != "balls.jpg") printf "%.6f\t%s\n", dot / sqrt(aa * bb), name[p]
+		}
+	}' | sort -rn >ranking
+cat ranking
+[ "$(head -n 1 ranking | cut -f 2)" = balls.webp ]
+
+say "Does a picture match a text? Two scores for each pair: no, yes."
+show "zv-qformer -m model --match -p 'a ball on the beach' photos.zv | zv-export --text -n itm"
 
 printf '\ndemo: %d pictures, all stages worked (a toy model with random weights)\n' "$count"
