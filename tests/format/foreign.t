@@ -49,7 +49,6 @@ if python3 "$ZV_TESTS/tools/foreign-files.py" large large 2>err; then
 	is "a container beyond 4 GB is read" "$(cut -f 1-3 out | tr '\n' ' ') $(cat err)" "a	f32	1073741840 b	f32	2,2  "
 	is "and the tensor behind 4 GB is the right one" "$(cut -f 4 out | tail -n 1)" \
 		"$(list-tensors legacy/good-legacy.pth | cut -f 4)"
-	like "and its storages are checked" "$(list-tensors --only=a large/good-large.pth 1048576 2>&1)" '*CRC-32*'
 else
 	skip "a container beyond 4 GB is read" "such a file cannot be made here: $(tail -n 1 err)"
 fi
