@@ -45,7 +45,8 @@ static const struct option_entry options[] = {
 	{ 'p', "prompt", "TEXT", OPTION_TEXT, &option.prompt, 0, 0, NULL,
 	  "the question that goes with every picture; with --match\nthe text to match" },
 	{ 0, "questions", "FILE", OPTION_TEXT, &option.questions, 0, 0, NULL,
-	  "questions from lines \"key TAB question\": a sample for each,\npictures without one are left out" },
+	  "questions from lines \"key TAB question\": a sample for each,\n"
+	  "pictures without one are left out" },
 	{ 0, "query", NULL, OPTION_FLAG, &option.query, 0, 0, NULL,
 	  "write the query outputs, not projected to the LLM" },
 	{ 0, "contrast", NULL, OPTION_FLAG, &option.contrast, 0, 0, NULL,
@@ -65,7 +66,8 @@ static const struct option_entry options[] = {
 	{ 0, "max-length", "N", OPTION_WHOLE, &option.most_length, 1, 512, NULL,
 	  "with --caption: at most N tokens (default 30)" },
 	{ 0, "no-clean", NULL, OPTION_FLAG, &option.no_clean, 0, 0, NULL,
-	  "with --text and --match: take the texts as they are\n(default: clean them as BLIP-2 does with captions)" },
+	  "with --text and --match: take the texts as they are\n"
+	  "(default: clean them as BLIP-2 does with captions)" },
 	{ 0, "most", "N", OPTION_WHOLE, &option.most, 2, 4096, NULL,
 	  "with --text and --match: cut texts at N ids (default 35)" },
 	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_names,

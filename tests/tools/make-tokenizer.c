@@ -46,7 +46,7 @@ static const char *const merged[] = { "\u2581t", "in", "he", "\u2581a", "\u2581t
 	"wh", "\u2581what", "an", "\u2581c", "\u2581cat", "hu", "hum", "\u4e00\u4e2a" };
 static const char *const single[] = { "\u2581", "t", "i", "n", "h", "e", "a", "s", "c", "u", "r",
 	"p", "w", "m", "o", "d", "g", "?", ".", ":", "\u4f60", "\u597d", "\u4e00", "\u4e2a" };
-static const char *const appended[] = { "\u4f60\u597d", "\u56fe\u7247",
+static const char *const appended[] = { "\u4f60\u597d", "\u56fe\u7247", "\u8fd9\u5f20",
 	"\u8fd9\u5f20\u56fe\u7247" };
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
