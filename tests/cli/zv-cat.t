@@ -1,5 +1,4 @@
-#!/bin/sh
-# zv-cat: joining, selecting, splitting, stacking, salvage
+# zv-cat.t - joining, selecting, splitting, stacking, salvage
 . "$ZV_TESTS/lib.sh"
 
 zvt-make a.zv <<'END'

@@ -1,5 +1,4 @@
-#!/bin/sh
-# zv-cmp: equal, different, trouble; tolerances; matching
+# zv-cmp.t - equal, different, trouble; tolerances; matching
 . "$ZV_TESTS/lib.sh"
 
 make() { zvt-make "$1"; }

@@ -1,5 +1,4 @@
-#!/bin/sh
-# zv-index: the text it writes, what it refuses, look-up through it
+# zv-index.t - the text it writes, what it refuses, look-up through it
 . "$ZV_TESTS/lib.sh"
 
 zvt-make a.zv <<'END'

@@ -1,5 +1,4 @@
-#!/bin/sh
-# zv-ls: listings, checks, damage, standard input
+# zv-ls.t - listings, checks, damage, standard input
 . "$ZV_TESTS/lib.sh"
 
 zvt-make small.zv <<'END'

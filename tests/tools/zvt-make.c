@@ -17,6 +17,7 @@
 #include "stream/maker.h"
 #include "stream/write.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,7 @@ static int parse_shape(const char *text, uint64_t *shape)
 static void store(char dtype, unsigned char *at, double value)
 {
 	float narrow = (float)value;
-	int64_t whole = value >= 0x1p63 ? 0 : (int64_t)value;
+	int64_t whole = fabs(value) < 0x1p63 ? (int64_t)value : 0; /* 0 for NaN too */
 	if (dtype == 'd')
 		memcpy(at, &value, sizeof value);
 	else if (dtype_is_float(dtype))
