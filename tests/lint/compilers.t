@@ -23,7 +23,7 @@ for compiler in gcc clang; do
 		"$(printf '%s\n' "$out" | grep -E 'error|FAILED' | head -n 20)" ;;
 	*) pass "$compiler takes everything without a warning" ;; esac
 done
-out=$(find lib -name '*.h' -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
+out=$(find lib -name '*.h' ! -name kernels_vector.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
 	grep -v 'pragma once in main file')
-is "each header stands alone" "$out" ""
+is "each header stands alone (kernels_vector.h is a text for several files)" "$out" ""
 finish

@@ -20,6 +20,6 @@ is "no function has more than 60 lines" "$out" ""
 # shellcheck disable=SC2016
 out=$(grep '\.[ch]$' "$OLDPWD/list" | xargs awk '
 	{ line = $0; gsub(/\t/, "    ", line); gsub(/[\200-\277]/, "", line)
-	  if (length(line) > 100) printf "%s:%d\n", FILENAME, FNR }')
-is "no line of C has more than 100 columns" "$out" ""
+	  if (length(line) > 104) printf "%s:%d\n", FILENAME, FNR }')
+is "no line of C has more than 104 columns (clang-format wants 100 and gives up on some comments)" "$out" ""
 finish

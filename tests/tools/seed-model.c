@@ -221,9 +221,8 @@ static void add_piece(struct text *model, const char *piece, float score, int ty
 static struct text builtin_tokenizer(void)
 {
 	static const char *const merges[] = { "\xE2\x96\x81t", "he", "in", "re", "on", "at",
-		"\xE2\x96\x81"
-		"a",
-		"er", "or", "is", "an", "\xE2\x96\x81the", "ing", "ed", "\xE5\x9B\xBE\xE7\x89\x87" };
+		"\xE2\x96\x81\x61", "er", "or", "is", "an", "\xE2\x96\x81the", "ing", "ed",
+		"\xE5\x9B\xBE\xE7\x89\x87" };
 	static const char *const others[] = { "\xE2\x96\x81", "\xE5\x9B\xBE", "\xE7\x89\x87",
 		"\xEF\xBC\x9F", "\xE3\x80\x82" };
 	struct text model = { 0 };
