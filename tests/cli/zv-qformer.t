@@ -158,6 +158,7 @@ zv-cat -k cat.jpg photos.zv | zv-qformer -m ziya | zv-export --raw >alone.raw
 zv-export --raw -k cat.jpg prompts.zv >among.raw
 same "the same bytes alone and among others" alone.raw among.raw
 zv-encode -m ziya photo.jpg >one.zv
+# shellcheck disable=SC2094
 ( cat one.zv; sleep 1; cp results early; cat one.zv ) | zv-qformer -m ziya | cat >results
 ok "the first result flows before the input ends" test -s early
 cat photos.zv photos.zv | zv-qformer -m ziya >out.zv

@@ -49,12 +49,15 @@ is "there and back" "$(printf 'the cat is\n 你好  z\n' | bpe | bpe -d)" "the c
 is "special tokens are left out" "$(echo '1 263 2' | bpe -d)" "the"
 is "or shown" "$(echo '1 263 2' | bpe -d --special)" "<s> the</s>"
 is "bytes that are no character" "$(echo '263 231' | bpe -d)" "the�"
+# shellcheck disable=SC1003
 is "escaped" "$(echo '263 13 12 95' | bpe -d --escaped)" 'the\n\t\\'
 is "WordPiece" "$(echo 'the cats, what' | words | words -d)" "the cats , what"
 is "a stream of ids" "$(printf '231\n192\n163\n263\n' | bpe -d --stream)" "你 the"
 printf '' >streamed
+# shellcheck disable=SC2094
 ( printf '231 192\n'; sleep 0.3; cp streamed before; printf '163\n'; sleep 0.3; cp streamed after ) | bpe -d --stream | cat >streamed
 is "a character waits for its bytes" "$(wc -c <before) $(wc -c <after)" "0 3"
+# shellcheck disable=SC2094
 ( echo the; sleep 0.3; cp lines early; echo cat ) | bpe | cat >lines
 is "lines leave as they come" "$(cat early)" "263"
 

@@ -85,9 +85,7 @@ open("texts", "w", encoding="utf-8").write("".join("%d\t%s\n" % pair for pair in
 open("pictures", "w").write("".join(name + "\n" for name in expected["images"]))
 PYTHON
 while read -r picture; do
-	while IFS='	' read -r number text; do
-		printf '%s\t%s\n' "$zoo/hf-itm/images/$picture" "$text"
-	done <texts
+	sed "s|^[0-9]*|$zoo/hf-itm/images/$picture|" texts
 done <pictures >pairs
 
 # retrieval MODEL EXPECTED: features, similarities, matching logits, re-ranking

@@ -44,30 +44,30 @@ PYTHON
 printf '1598\tstrip\t<human>\n1599\tstrip\t<bot>\n0\tkeep\t<unk>\n1\tkeep\t<s>\n2\tkeep\t</s>\n' >added
 tokenize() { zv-tokenize --tokenizer "$zoo/hf-blip2/tokenizer.model" --added-tokens added --escaped "$@"; }
 
-json "$zoo/tokenizer/lines.jsonl" text >text
+json "$zoo/tokenizer/lines.jsonl" text >texts
 json "$zoo/tokenizer/lines.jsonl" ids >wanted
-tokenize --plain text >ids
+tokenize --plain texts >ids
 same "sentencepiece's ids of 500 texts, up to 20,000 characters" ids wanted
 json "$zoo/tokenizer/lines.jsonl" decoded >wanted
 tokenize -d ids >decoded
 same "and its decoded texts" decoded wanted
-json "$zoo/tokenizer/decode.jsonl" ids >ids
+json "$zoo/tokenizer/decode.jsonl" ids >given
 json "$zoo/tokenizer/decode.jsonl" decoded >wanted
-tokenize -d ids >decoded
+tokenize -d given >decoded
 same "loose bytes decode as sentencepiece decodes them" decoded wanted
 : >streamed
-while read -r line; do echo "$line" | tokenize -d --stream >>streamed; done <ids
+while read -r line; do echo "$line" | tokenize -d --stream >>streamed; done <given
 same "one by one, too" streamed wanted
 
-json "$zoo/tokenizer/chat.jsonl" text >text
+json "$zoo/tokenizer/chat.jsonl" text >texts
 for added in strip keep; do
 	for prefix in legacy modern; do
 		json "$zoo/tokenizer/chat.jsonl" ${added}_$prefix >wanted
-		tokenize --added $added --$prefix text >ids
+		tokenize --added $added --$prefix texts >ids
 		same "37 chats, $added, $prefix" ids wanted
 	done
 done
-tokenize text >ids
+tokenize texts >ids
 json "$zoo/tokenizer/chat.jsonl" strip_legacy >wanted
 same "what the list of added tokens says is the default" ids wanted
 json "$zoo/tokenizer/chat.jsonl" decoded_strip_legacy >wanted
@@ -76,7 +76,7 @@ same "decoded with added tokens" decoded wanted
 # The slow tokenizer takes two blanks from the beginning ("<unk> x" is "x"), sentencepiece one; we
 # follow sentencepiece, so that a text with a blank in front comes back as it was.
 json "$zoo/tokenizer/chat.jsonl" decoded_skip_special_strip_legacy >wanted
-is "one text begins with two blanks" "$(sed -n 34p text)=$(sed -n 34p wanted)" "<unk> x=x"
+is "one text begins with two blanks" "$(sed -n 34p texts)=$(sed -n 34p wanted)" "<unk> x=x"
 sed -i '34s/^x$/ x/' wanted
 tokenize -d ids >decoded
 same "decoded without added tokens" decoded wanted
