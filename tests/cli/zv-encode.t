@@ -88,6 +88,13 @@ is "--partial: with a remark" "$(cat errors)" "zv-encode: cut.jpg: truncated JPE
 is "--partial -q: without" "$(zv-encode -q -m ziya --partial -o x.zv cut.jpg 2>&1)" ""
 status "--partial --strict: refused" 1 zv-encode -m ziya --partial --strict -o x.zv cut.jpg
 
+status "a device" 1 zv-encode -m ziya -o x.zv /dev/null
+long=$(printf '%05000d' 0)
+printf 'photo.jpg\n%s\n' "$long" >badlist
+zv-encode -m ziya -T badlist 2>errors | cat >badlist.zv
+like "a damaged list: said" "$(cat errors)" 'zv-encode: list "badlist": line 2 *'
+is "a damaged list: what came before is there, the end is not" "$(keys badlist.zv)" "T:photo.jpg "
+
 ### names that cannot be keys
 bell=$(printf 'a\007b.jpg'); latin=$(printf 'caf\351.jpg')
 cp photo.jpg "$bell"; cp photo.jpg "$latin"

@@ -30,6 +30,12 @@ done
 is "good-progressive-turned.jpg is upright" "$(picture-dump dump odd/good-progressive-turned.jpg | cut -f3)" 17x23
 is "... and lies with --no-orient" "$(picture-dump dump --no-orient odd/good-progressive-turned.jpg | cut -f3)" 23x17
 
+# The limit of memory holds (that of JPEG is tested where larger pictures are).
+for file in good-rgba-16-interlaced.png good-lossless-alpha.webp; do
+	like "$file: more memory than allowed" "$(picture-dump dump --memory 1000 "odd/$file" | cut -f2,4)" \
+		'failed*needs more memory than allowed'
+done
+
 # A short file may not take more than 64 MiB or a second.
 cat >limits.py <<'E2'
 import os, resource, subprocess, sys, time

@@ -51,6 +51,11 @@ paste jpeg.tsv upright.got | awk -F'\t' '
 report "JPEG: upright pixels" differ
 is "JPEG: number of files compared" "$(wc -l <jpeg.tsv)" 360
 
+mkdir memory.d
+like "JPEG: a progressive one within the memory allowed" "$(picture-dump memory.d --memory 1000 \
+	"$oracles/fuzz-seeds/jpeg/corpus/video-005.gray.q50.2x2.progressive.jpeg")" \
+	'*failed*needs more memory than allowed'
+
 ### PNG and WebP: columns file, format, mode, width, height, orientation, RGBA hash
 grep -v '^#' "$oracles/png-webp-expected.tsv" >png.tsv
 cut -f1 png.tsv | sed "s|^|$oracles/|" >png.files

@@ -43,7 +43,7 @@ static uint8_t scene(int x, int y, int channel)
 	}
 }
 
-/* JPEG into *bytes (malloc). components: 1, 3 or 4; exif: a TIFF block or NULL. */
+/* JPEG into *bytes (malloc). components: 1..4; exif: a TIFF block or NULL. */
 static size_t make_jpeg(
     int components, bool progressive, const uint8_t *exif, size_t exif_size, unsigned char **bytes)
 {
@@ -57,7 +57,10 @@ static size_t make_jpeg(
 	info.image_width = WIDTH;
 	info.image_height = HEIGHT;
 	info.input_components = components;
-	info.in_color_space = components == 1 ? JCS_GRAYSCALE : components == 3 ? JCS_RGB : JCS_CMYK;
+	static const J_COLOR_SPACE spaces[5] = {
+		[1] = JCS_GRAYSCALE, [2] = JCS_UNKNOWN, [3] = JCS_RGB, [4] = JCS_CMYK
+	};
+	info.in_color_space = spaces[components];
 	jpeg_set_defaults(&info);
 	jpeg_set_quality(&info, 80, TRUE);
 	if (progressive)
@@ -140,6 +143,9 @@ static void save_jpegs(void)
 	unsigned char *bytes;
 	size_t size = make_jpeg(1, false, NULL, 0, &bytes);
 	save("good-grey.jpg", bytes, size);
+	free(bytes);
+	size = make_jpeg(2, false, NULL, 0, &bytes);
+	save("bad-two-components.jpg", bytes, size);
 	free(bytes);
 	size = make_jpeg(4, false, NULL, 0, &bytes);
 	save("good-cmyk.jpg", bytes, size);

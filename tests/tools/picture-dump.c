@@ -7,6 +7,7 @@
  *   --no-orient  do not turn
  *   --strict     warnings are errors
  *   --partial    take pictures that end early
+ *   --memory N   bytes a decoder may take besides the pixels
  *   --size WxH   resize;  --filter bicubic|bilinear|lanczos|box
  */
 #include "base/error.h"
@@ -115,6 +116,8 @@ static int parse(int argc, char **argv)
 			option.picture.strict = true;
 		else if (strcmp(argv[i], "--partial") == 0)
 			option.picture.partial = true;
+		else if (strcmp(argv[i], "--memory") == 0 && i + 1 < argc)
+			option.picture.memory_most = strtoul(argv[++i], NULL, 10);
 		else if (strcmp(argv[i], "--size") == 0 && i + 1 < argc) {
 			char *end;
 			option.width = (unsigned)strtoul(argv[++i], &end, 10);

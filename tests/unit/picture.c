@@ -64,6 +64,13 @@ static void test_pnm(void)
 	TAP_OK(refused(TEXT("P5 70000 1 255\n"), "width and height"), "a side of 70000");
 	TAP_OK(refused(TEXT("P5 65535 65535 255\n"), "more than the limit"), "too many pixels");
 	TAP_OK(refused(TEXT("P5 8000 8000 255\n"), "too few"), "18 bytes for 64 million pixels");
+	TAP_OK(
+	    decodes_to(TEXT("P5 2 1 255# comment\n\0\xff"), 2, 1, bits), "a comment at the last place");
+	TAP_OK(refused(TEXT("P5 1 1 255"), "truncated PNM"), "the header alone");
+	TAP_OK(refused(TEXT("P5 1 1 255x"), "no white space"), "a letter before the raster");
+	TAP_OK(refused(TEXT("P1 1 1 7"), "sample 0"), "a bit of 7");
+	TAP_OK(refused(TEXT("P2 2 1 9 1 "), "truncated PNM"), "a plain sample is missing");
+	TAP_OK(refused(TEXT("P4 9 1\n\0"), "truncated PNM"), "half a row of bits");
 	TAP_OK(refused(TEXT(""), "empty file"), "nothing");
 	TAP_OK(refused(TEXT("hello, world"), "not a picture"), "text");
 }
