@@ -157,8 +157,9 @@ static int check_rules(const struct record *record, size_t key_size, size_t name
 		return error_input("payload of more than 2^62 bytes");
 	if (record->kind == RECORD_FAILED && (record->dtype != 'B' || record->dimensions != 1))
 		return error_input("reason of a failure is not text");
-	if (record->kind == RECORD_END && (record->dtype != 'Q' || record->dimensions != 1 ||
-	                                      bytes != END_PAYLOAD || key_size || name_size))
+	if (record->kind == RECORD_END &&
+	    (record->dtype != 'Q' || record->dimensions != 1 || bytes != END_PAYLOAD || key_size ||
+	        name_size || record->meta_size))
 		return error_input("end record is not four numbers");
 	return 0;
 }
