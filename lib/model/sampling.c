@@ -76,8 +76,9 @@ static size_t keep_top_p(struct candidate *candidates, size_t count, double p)
 	struct selection selection;
 	selection_begin(&selection, candidates, count);
 	double sum = 0;
-	while (sum < p && selection.taken < count)
+	do
 		sum += selection_next(&selection)->probability;
+	while (sum < p && selection.taken < count);
 	return selection.taken;
 }
 

@@ -98,4 +98,28 @@ print(scored > 0 and "compared")
 EOF
 is "the score of one token is its logit's" "$(cat out)" compared
 
+# A real model of 260 000 parameters tells its story, byte for byte.
+stories=$ZV_SHARED/oracles/stories260k
+if [ -d "$stories" ]; then
+	mkdir stories
+	llama2c-to-zv "$stories/stories260K.bin" "$stories/tok512.bin" stories || fail "llama2c-to-zv"
+	{ cat "$stories/expected-greedy-200.txt"; echo; } >wanted
+	for threads in 1 2; do
+		zv-generate -q -t $threads -m stories --no-image --raw --bos -p '' --max-new 200 --text-only >story
+		same "stories260k: 200 tokens of text, $threads threads" story wanted
+	done
+	wanted=$(python3 -c 'import json, sys
+print(*json.load(open(sys.argv[1]))["ids"][1:])' "$stories/logits-64x512.json")
+	is "stories260k: the first 63 ids" "$wanted" \
+		"$(zv-generate -q -m stories --no-image --raw --bos -p '' --max-new 63 --text-only --ids)"
+	# Its first line as the prompt: the same words follow, so reading equals writing.
+	first=$(head -n 1 wanted)
+	zv-generate -q -m stories --no-image --raw --bos -p "$first" --max-new 100 --text-only >after
+	ok "stories260k: the second line follows from the first" \
+		python3 -c 'a, b = open("after").read(), open("wanted").read().split("\n", 1)[1]
+assert b.startswith(a.strip()[:140]) and len(a) > 140, (a, b)'
+else
+	skip "stories260k" "no reference data (oracles/stories260k)"
+fi
+
 finish
