@@ -219,7 +219,8 @@ static int check_entry_names(const struct safetensors_entry *entries, size_t cou
 static void put_metadata(FILE *stream, const char *metadata, size_t size)
 {
 	fputs("{\"__metadata__\":{\"format\":\"pt\"", stream);
-	for (const char *line = metadata, *end = metadata + size; line < end;) {
+	const char *end = size > 0 ? metadata + size : NULL;
+	for (const char *line = size > 0 ? metadata : NULL; line < end;) {
 		const char *newline = memchr(line, '\n', (size_t)(end - line));
 		const char *stop = newline ? newline : end;
 		const char *equals = memchr(line, '=', (size_t)(stop - line));
