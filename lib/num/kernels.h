@@ -35,6 +35,8 @@ struct kernels {
 	 * element is summed in the same order whatever x_rows and w_rows are. */
 	void (*dot_tile)(float *y, size_t y_stride, const float *x, size_t x_rows, char dtype,
 	    const void *w, size_t w_rows, size_t n);
+	/* Up to so many rows of x dot_tile is quicker than BLIS, which packs W first (SPEED.md). */
+	size_t few_rows;
 };
 
 extern const struct kernels kernels_ref, kernels_avx2, kernels_avx512;

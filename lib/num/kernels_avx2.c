@@ -26,6 +26,13 @@ static inline vector vector_least(vector a, vector b)
 	return _mm256_min_ps(a, b);
 }
 
+static inline float vector_sum(vector v)
+{
+	__m128 sum = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+	sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+	return _mm_cvtss_f32(_mm_add_ss(sum, _mm_shuffle_ps(sum, sum, 1)));
+}
+
 static inline vector vector_f16(const uint16_t *from)
 {
 	return _mm256_cvtph_ps(_mm_loadu_si128((const void *)from));
@@ -50,6 +57,7 @@ const struct kernels kernels_avx2 = {
 	.dot = dot,
 	.widen = widen,
 	.dot_tile = dot_tile,
+	.few_rows = 0,
 };
 
 #endif

@@ -26,6 +26,11 @@ static inline vector vector_least(vector a, vector b)
 	return _mm512_min_ps(a, b);
 }
 
+static inline float vector_sum(vector v)
+{
+	return _mm512_reduce_add_ps(v);
+}
+
 static inline vector vector_f16(const uint16_t *from)
 {
 	return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)from));
@@ -50,6 +55,7 @@ const struct kernels kernels_avx512 = {
 	.dot = dot,
 	.widen = widen,
 	.dot_tile = dot_tile,
+	.few_rows = 64,
 };
 
 #endif

@@ -113,4 +113,5 @@ const struct kernels kernels_ref = {
 	.dot = dot,
 	.widen = dtype_to_f32,
 	.dot_tile = dot_tile,
+	.few_rows = 0,
 };

@@ -1,7 +1,7 @@
 /* kernels_vector.h - the kernels (kernels.h) written once for vectors of LANES floats. The file of
  * a CPU level defines LANES, vector, whole (as many int32_t), and the few primitives that name
- * instructions: vector_fused, vector_most, vector_least, vector_f16, vector_bf16; then includes
- * this. Everything is added up in a fixed order that depends on n alone.
+ * instructions (vector_fused, vector_most, vector_least, vector_sum, vector_f16, vector_bf16), then
+ * includes this. Everything is added up in a fixed order that depends on n alone.
  */
 #ifndef ZV_NUM_KERNELS_VECTOR_H
 #define ZV_NUM_KERNELS_VECTOR_H
@@ -40,16 +40,6 @@ static inline vector vector_load_part(const float *from, size_t n)
 static inline void vector_store_part(float *to, vector v, size_t n)
 {
 	memcpy(to, &v, n * sizeof *to);
-}
-
-static inline float vector_sum(vector v)
-{
-	float lanes[LANES];
-	memcpy(lanes, &v, sizeof v);
-	for (size_t width = LANES / 2; width > 0; width /= 2)
-		for (size_t i = 0; i < width; i++)
-			lanes[i] += lanes[i + width];
-	return lanes[0];
 }
 
 /* e^x by x = k ln 2 + r and a polynomial in r (Chebyshev fit, 3e-9); below -87 as at -87, NaN stays. */
@@ -291,58 +281,83 @@ static void widen(char dtype, const void *source, float *target, size_t n)
 		widen_one('f', source, target, n);
 }
 
-/* dot_tile with sizes that the compiler knows, so that the sums stay in registers. */
-static inline __attribute__((always_inline)) void tile(float *y, size_t y_stride, const float *x,
-    const size_t x_rows, const char dtype, const void *w, const size_t w_rows, size_t n)
+/* One vector for each of the four rows of W that a tile takes. Named, not an array: an array stays
+ * in memory where the compiler does not unroll. */
+struct four {
+	vector a, b, c, d;
+};
+
+static inline __attribute__((always_inline)) void four_fused(
+    struct four *sum, const struct four *weight, vector x)
 {
-	const char *row[KERNELS_TILE];
-	for (size_t o = 0; o < w_rows; o++)
-		row[o] = (const char *)w + o * n * (dtype == 'f' ? 4 : 2);
-	vector sum[KERNELS_TILE][KERNELS_TILE] = { { { 0 } } };
+	sum->a = vector_fused(x, weight->a, sum->a);
+	sum->b = vector_fused(x, weight->b, sum->b);
+	sum->c = vector_fused(x, weight->c, sum->c);
+	sum->d = vector_fused(x, weight->d, sum->d);
+}
+
+static inline __attribute__((always_inline)) void four_store(
+    float *y, const struct four *sum, size_t w_rows)
+{
+	float sums[KERNELS_TILE] = { vector_sum(sum->a), vector_sum(sum->b), vector_sum(sum->c),
+		vector_sum(sum->d) };
+	memcpy(y, sums, w_rows * sizeof *y);
+}
+
+/* Four rows of W against x_rows rows of x, a number that the compiler knows. */
+static inline __attribute__((always_inline)) void tile(float *y, size_t y_stride, const float *x,
+    const size_t x_rows, const char dtype, const void *const row[KERNELS_TILE], size_t w_rows,
+    size_t n)
+{
+	struct four sum0 = { { 0 }, { 0 }, { 0 }, { 0 } }, sum1 = sum0, sum2 = sum0, sum3 = sum0;
 	size_t i = 0;
 	for (; i + LANES <= n; i += LANES) {
-		vector column[KERNELS_TILE];
-		for (size_t r = 0; r < x_rows; r++)
-			column[r] = vector_load(x + r * n + i);
-		for (size_t o = 0; o < w_rows; o++) {
-			vector weight = weight_load(dtype, row[o], i);
-			for (size_t r = 0; r < x_rows; r++)
-				sum[o][r] = vector_fused(column[r], weight, sum[o][r]);
-		}
+		struct four weight = { weight_load(dtype, row[0], i), weight_load(dtype, row[1], i),
+			weight_load(dtype, row[2], i), weight_load(dtype, row[3], i) };
+		four_fused(&sum0, &weight, vector_load(x + i));
+		if (x_rows > 1)
+			four_fused(&sum1, &weight, vector_load(x + n + i));
+		if (x_rows > 2)
+			four_fused(&sum2, &weight, vector_load(x + 2 * n + i));
+		if (x_rows > 3)
+			four_fused(&sum3, &weight, vector_load(x + 3 * n + i));
 	}
-	if (i < n)
-		for (size_t o = 0; o < w_rows; o++) {
-			vector weight = weight_load_part(dtype, row[o], i, n);
-			for (size_t r = 0; r < x_rows; r++)
-				sum[o][r] = vector_fused(vector_load_part(x + r * n + i, n - i), weight, sum[o][r]);
-		}
-	for (size_t o = 0; o < w_rows; o++)
-		for (size_t r = 0; r < x_rows; r++)
-			y[r * y_stride + o] = vector_sum(sum[o][r]);
+	if (i < n) {
+		struct four weight = { weight_load_part(dtype, row[0], i, n),
+			weight_load_part(dtype, row[1], i, n), weight_load_part(dtype, row[2], i, n),
+			weight_load_part(dtype, row[3], i, n) };
+		four_fused(&sum0, &weight, vector_load_part(x + i, n - i));
+		if (x_rows > 1)
+			four_fused(&sum1, &weight, vector_load_part(x + n + i, n - i));
+		if (x_rows > 2)
+			four_fused(&sum2, &weight, vector_load_part(x + 2 * n + i, n - i));
+		if (x_rows > 3)
+			four_fused(&sum3, &weight, vector_load_part(x + 3 * n + i, n - i));
+	}
+	four_store(y, &sum0, w_rows);
+	if (x_rows > 1)
+		four_store(y + y_stride, &sum1, w_rows);
+	if (x_rows > 2)
+		four_store(y + 2 * y_stride, &sum2, w_rows);
+	if (x_rows > 3)
+		four_store(y + 3 * y_stride, &sum3, w_rows);
 }
 
-static inline __attribute__((always_inline)) void tile_rows(float *y, size_t y_stride,
-    const float *x, size_t x_rows, const char dtype, const void *w, const size_t w_rows, size_t n)
-{
-	if (x_rows == 1)
-		tile(y, y_stride, x, 1, dtype, w, w_rows, n);
-	else if (x_rows == 2)
-		tile(y, y_stride, x, 2, dtype, w, w_rows, n);
-	else if (x_rows == 3)
-		tile(y, y_stride, x, 3, dtype, w, w_rows, n);
-	else
-		tile(y, y_stride, x, 4, dtype, w, w_rows, n);
-}
-
+/* Rows of W that are not there are stood in for by the first, and their sums dropped. */
 static inline __attribute__((always_inline)) void tile_of(float *y, size_t y_stride, const float *x,
     size_t x_rows, const char dtype, const void *w, size_t w_rows, size_t n)
 {
-	size_t size = dtype == 'f' ? 4 : 2;
-	if (w_rows == KERNELS_TILE)
-		tile_rows(y, y_stride, x, x_rows, dtype, w, KERNELS_TILE, n);
+	const void *row[KERNELS_TILE];
+	for (size_t o = 0; o < KERNELS_TILE; o++)
+		row[o] = (const char *)w + (o < w_rows ? o : 0) * n * (dtype == 'f' ? 4 : 2);
+	if (x_rows == 1)
+		tile(y, y_stride, x, 1, dtype, row, w_rows, n);
+	else if (x_rows == 2)
+		tile(y, y_stride, x, 2, dtype, row, w_rows, n);
+	else if (x_rows == 3)
+		tile(y, y_stride, x, 3, dtype, row, w_rows, n);
 	else
-		for (size_t o = 0; o < w_rows; o++)
-			tile_rows(y + o, y_stride, x, x_rows, dtype, (const char *)w + o * n * size, 1, n);
+		tile(y, y_stride, x, 4, dtype, row, w_rows, n);
 }
 
 static void dot_tile(float *y, size_t y_stride, const float *x, size_t x_rows, char dtype,

@@ -2,7 +2,7 @@
  * Many rows: the columns of Y are cut into chunks of about COLUMNS, which depends on W alone; a
  * chunk of one item is one BLIS call. f32 weights are used where they lie; bf16 and f16 chunks are
  * widened into the worker's scratch once for up to ITEMS items.
- * Few rows: dot products that stream W once, from kernels.h.
+ * Few rows, and decoding: dot products that stream W once for all rows, from kernels.h.
  */
 #include "num/linear.h"
 #include "num/kernels.h"
@@ -103,6 +103,10 @@ int linear_forward(const struct linear *linear, const float *x, size_t items, si
 		.group = linear->dtype == 'f' ? 1 : ITEMS };
 	if (items == 0 || rows == 0 || linear->out == 0)
 		return 0;
+	if (rows <= forward.kernels->few_rows) {
+		linear_decode(linear, x, items * rows, y, then);
+		return 0;
+	}
 	if (linear->dtype != 'f' && scratch_reserve(forward.columns * linear->in) < 0)
 		return -1;
 	forward.column_chunks = (linear->out + forward.columns - 1) / forward.columns;
@@ -117,7 +121,7 @@ struct decode {
 	const float *x;
 	float *y;
 	size_t rows;
-	bool add;
+	enum linear_then then;
 };
 
 static void decode_tile(const struct decode *decode, size_t row, size_t out, size_t outs)
@@ -132,7 +136,7 @@ static void decode_tile(const struct decode *decode, size_t row, size_t out, siz
 		float *y = decode->y + (row + r) * linear->out + out;
 		for (size_t o = 0; o < outs; o++) {
 			float value = linear->bias ? sums[r][o] + linear->bias[out + o] : sums[r][o];
-			y[o] = decode->add ? y[o] + value : value;
+			y[o] = decode->then == LINEAR_ADD ? y[o] + value : value;
 		}
 	}
 }
@@ -147,16 +151,16 @@ static void decode_chunk(void *context, size_t chunk, int worker)
 	for (size_t out = first; out < end; out += KERNELS_TILE)
 		for (size_t row = 0; row < decode->rows; row += KERNELS_TILE)
 			decode_tile(decode, row, out, end - out < KERNELS_TILE ? end - out : KERNELS_TILE);
+	if (decode->then == LINEAR_GELU)
+		for (size_t row = 0; row < decode->rows; row++)
+			decode->kernels->gelu(decode->y + row * decode->linear->out + first, NULL, end - first);
 }
 
 void linear_decode(
     const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then)
 {
-	struct decode decode = { .linear = linear,
-		.kernels = kernels_get(),
-		.x = x,
-		.y = y,
-		.rows = rows,
-		.add = then == LINEAR_ADD };
+	struct decode decode = {
+		.linear = linear, .kernels = kernels_get(), .x = x, .y = y, .rows = rows, .then = then
+	};
 	threads_run((linear->out + DECODE_OUT - 1) / DECODE_OUT, decode_chunk, &decode);
 }

@@ -27,7 +27,7 @@ int linear_forward(const struct linear *linear, const float *x, size_t items, si
     enum linear_then then);
 
 /* x [rows][in] -> y [rows][out] where rows are independent sequences: weights are read once for
- * all of them, a row's numbers do not depend on the others. LINEAR_STORE or LINEAR_ADD. */
+ * all of them, a row's numbers do not depend on the others. */
 void linear_decode(
     const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then);
 
