@@ -128,7 +128,7 @@ static int put_settings(struct import_pass *pass)
 	import_word_real(&words, "norm_eps", sizes->norm_eps);
 	import_word_real(&words, "post_norm_eps", sizes->post_norm_eps);
 	const double *mean = sizes->picture.mean, *std = sizes->picture.std;
-	char word[16];
+	char word[24];
 	bool own_mean = memcmp(mean, import_clip_mean, sizeof sizes->picture.mean) != 0;
 	bool own_std = memcmp(std, import_clip_std, sizeof sizes->picture.std) != 0;
 	for (int i = 0; i < 3 && own_mean; i++) {
