@@ -10,6 +10,9 @@
 #include <math.h>
 #include <string.h>
 
+/* User-defined pieces are looked for at each character, length by length. */
+enum { USER_BYTES_MOST = 512 };
+
 /* Field numbers of sentencepiece_model.proto. */
 enum {
 	MODEL_PIECE = 1,
@@ -116,8 +119,12 @@ static int note_type(struct bpe *bpe, const struct raw_piece *raw, int32_t id)
 		if (value < 0)
 			return error_input("the byte piece is not of the form <0xHH>");
 		bpe->bytes[value] = id;
-	} else if (raw->type == BPE_USER && raw->size > bpe->user_longest) {
-		bpe->user_longest = raw->size;
+	} else if (raw->type == BPE_USER) {
+		if (raw->size > USER_BYTES_MOST)
+			return error_input(
+			    "the user-defined piece has %zu bytes (at most %d)", raw->size, USER_BYTES_MOST);
+		if (raw->size > bpe->user_longest)
+			bpe->user_longest = raw->size;
 	}
 	return 0;
 }

@@ -189,6 +189,9 @@ static void check_hostile(void)
 	begin_model(true);
 	put_piece(large, 0, 1);
 	check_refused("a piece of 4999 bytes", end_model(2, true, true, false), "at most");
+	begin_model(true);
+	put_piece(large + 4000, 0, 4);
+	check_refused("a user-defined piece of 999", end_model(2, true, true, false), "at most 512");
 	begin_model(true); /* the length says more than there is, as a 64-bit number near the top */
 	put_varint(1 << 3 | 2);
 	put_varint(UINT64_MAX - 8);
