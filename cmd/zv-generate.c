@@ -111,7 +111,8 @@ static const struct option_entry options[] = {
 	{ 0, "text-only", NULL, OPTION_FLAG, &option.text_only, 0, 0, NULL,
 	  "write the answer alone, without key and escapes" },
 	{ '0', "null", NULL, OPTION_FLAG, &common.null, 0, 0, NULL,
-	  "results end with a zero byte and carry no escapes" },
+	  "results end with a zero byte and carry no escapes; names in LIST\n"
+	  "end with one too" },
 	{ 0, "ids", NULL, OPTION_FLAG, &option.ids, 0, 0, NULL,
 	  "write token ids (in JSON: besides the text)" },
 	{ 0, "logprobs", NULL, OPTION_FLAG, &option.logprobs, 0, 0, NULL,
@@ -149,6 +150,7 @@ static struct {
 	size_t stop_count;
 	struct outlet outlet;
 	uint64_t records;
+	uint64_t rows, kept; /* of the prompts of a talk, and how many the cache still held */
 } work;
 
 /* What standard output has got so far is kept. */
@@ -376,15 +378,20 @@ static float *picture_of(struct sample *sample, size_t *rows)
 	return language_soft_prompt(&work.language, &part->record, part->payload, rows);
 }
 
-/* The question: -p, else the sample's own, else none. NULL: memory. */
+/* The question: -p, else the sample's own, else none. NULL with a recorded error. */
 static char *question_of(struct sample *sample)
 {
 	struct sample_part *part = sample_find(sample, "question");
 	if (option.prompt != NULL)
 		return memory_text(option.prompt, strlen(option.prompt));
-	if (part == NULL || part->record.dtype != 'B')
+	if (part == NULL)
 		return memory_text("", 0);
-	return memory_text(part->payload, (size_t)part->record.payload_size);
+	size_t size = (size_t)part->record.payload_size;
+	if (part->record.dtype != 'B' || memchr(part->payload, '\0', size) != NULL) {
+		error_input("the question is no text");
+		return NULL;
+	}
+	return memory_text(part->payload, size);
 }
 
 /* A sample as it came; 0 or -1 with the reason why it failed. */
@@ -497,6 +504,8 @@ static int answer_turn(struct dialogue *dialogue, const char *key, const char *q
 	answer_clear(&answer);
 	die_if_interrupted();
 	work.records++;
+	work.rows += dialogue_rows(dialogue);
+	work.kept += dialogue_reused(dialogue);
 	return status;
 }
 
@@ -559,6 +568,9 @@ int main(int argc, char **argv)
 	if (common.verbose)
 		message_note(NULL, "%llu records, %llu tokens", (unsigned long long)work.records,
 		    (unsigned long long)work.outlet.tokens);
+	if (common.verbose && option.chat)
+		message_note(NULL, "%llu prompt rows, %llu of them kept from the turn before",
+		    (unsigned long long)work.rows, (unsigned long long)work.kept);
 	if (output_commit(work.outlet.output) != 0)
 		program_fail(common.output);
 	close_work();

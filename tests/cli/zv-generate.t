@@ -152,14 +152,19 @@ print(all(json.loads(line)["tokens"] > 40 for line in open("json", encoding="utf
 !bad	the picture is damaged
 wide	prompt	f32	8x65	random:1
 vit	vit	f32	8x64	random:1
+asked	prompt+	f32	8x64	random:1
+asked	question	f32	2	1
 whole	prompt	i32	8x64	1
 nan	prompt	f32	1x64	nan
 good	prompt	f32	8x64	random:1
 EOF
 } >mixed.zv 2>err || fail "zvt-make" "$(cat err)"
+generate mixed.zv >out2 2>err
+is "a question that is no text: empty" "$(grep '^asked' out2)" "asked$tab"
+like "a question that is no text: said" "$(cat err)" "*zv-generate: asked: the question is no text*"
 generate -p hi mixed.zv >out2 2>err
 is "failed records: exit 1" "$?" 1
-is "failed records: results stay in line" "$(cut -f 1 out2 | tr '\n' ' ')" "bad wide vit whole nan good "
+is "failed records: results stay in line" "$(cut -f 1 out2 | tr '\n' ' ')" "bad wide vit asked whole nan good "
 is "failed records: empty" "$(grep -c "$tab\$" out2)" 5
 is "failed records: the good one is answered" "$(tail -n 1 out2 | cut -f 2)" "$(head -n 1 out | cut -f 2)"
 like "failed records: reasons" "$(cat err)" "zv-generate: bad: the picture is damaged
@@ -228,6 +233,9 @@ is "--chat: exit 0" "$?" 0
 is "--chat: turns are counted, /reset begins anew" "$(grep -o '"turn":[0-9]*' talk.out | tr '\n' ' ')" '"turn":1 "turn":2 "turn":1 '
 is "--chat: after /reset the same again" "$(sed -n 3p talk.out)" "$(sed -n 1p talk.out)"
 is "--chat: the first turn is a plain question" "$(printf 'hi\n' | generate --ids --chat one.zv)" "$(generate --ids -p hi one.zv)"
+kept=$(printf 'hi\nand?\n' | zv-generate -v -m ziya --max-new 12 --chat one.zv 2>&1 >/dev/null |
+	sed -n 's/.* rows, \([0-9]*\) of them kept.*/\1/p')
+ok "--chat: the second turn keeps the picture's rows at least ($kept)" test "${kept:-0}" -ge 8
 printf 'hi\n\nand?\n/quit\nnever\n' | generate --ids --chat one.zv >talk.out
 is "--chat: /quit ends, an empty line is passed over" "$(wc -l <talk.out | tr -d ' ')" 2
 printf 'and?\n' | generate --ids --chat one.zv >fresh
