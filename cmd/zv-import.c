@@ -282,6 +282,8 @@ int main(int argc, char **argv)
 		program_usage("--base and --delta belong together");
 	if (option.llm && option.delta)
 		program_usage("--llm and --delta both give the language model");
+	if (option.template && (!option.template[0] || strpbrk(option.template, "\n\r\t ")))
+		program_usage("--template: \"%s\" is no name", option.template);
 	if (option.keep && option.adapters.count == 0)
 		program_usage("--keep is about an --adapter");
 	if (first == argc && !role && option.adapters.count == 0)

@@ -126,7 +126,7 @@ static int check_adapters(const struct import *import)
 	for (int i = 0; i < import->adapter_count; i++)
 		for (size_t j = 0; j < import->adapters[i].count; j++) {
 			const struct import_change *change = &import->adapters[i].changes[j];
-			if (!change->used && !import->request->keep_adapters)
+			if (!change->used)
 				return error_input("%s: changes %s, which this model does not have",
 				    import->adapters[i].path, change->key);
 		}
@@ -157,6 +157,25 @@ static int check_all(struct import *import)
 	return check_adapters(import);
 }
 
+/* What is left over when every part has taken its tensors. */
+static int list_ignored(struct import *import)
+{
+	const struct import_sources *sources = &import->sources;
+	import->ignored =
+	    memory_allocate(sources->origin_count + sources->rest_count, sizeof *import->ignored);
+	if (!import->ignored)
+		return -1;
+	for (size_t i = 0; i < sources->origin_count; i++) {
+		const struct import_origin *origin = &sources->origins[i];
+		if (!origin->taken)
+			import->ignored[import->ignored_count++] =
+			    (struct import_rest){ .tensor = origin->tensor, .source = origin->source };
+	}
+	for (size_t i = 0; i < sources->rest_count; i++)
+		import->ignored[import->ignored_count++] = sources->rest[i];
+	return 0;
+}
+
 struct import *import_open(const struct import_request *request)
 {
 	struct import *import = memory_allocate_zero(1, sizeof *import);
@@ -164,7 +183,7 @@ struct import *import_open(const struct import_request *request)
 		return NULL;
 	import->request = request;
 	if (open_sources(import) == 0 && open_adapters(import) == 0 && find_parts(import) == 0 &&
-	    check_all(import) == 0)
+	    check_all(import) == 0 && list_ignored(import) == 0)
 		return import;
 	import_close(import);
 	return NULL;
@@ -180,6 +199,7 @@ void import_close(struct import *import)
 	import_sources_close(&import->sources);
 	import_sources_close(&import->base);
 	json_release(import->config);
+	memory_release(import->ignored);
 	memory_release(import->tokenizer.bytes);
 	memory_release(import->llm_added.bytes);
 	memory_release(import->vocabulary.bytes);
@@ -194,18 +214,11 @@ struct import_count import_count(const struct import *import, enum import_part p
 
 const char *import_ignored(const struct import *import, size_t i, const char **file)
 {
-	const struct import_sources *sources = &import->sources;
-	for (size_t j = 0; j < sources->origin_count; j++) {
-		const struct import_origin *origin = &sources->origins[j];
-		if (origin->taken || i-- > 0)
-			continue;
-		*file = checkpoint_file(origin->source->checkpoint, origin->tensor);
-		return origin->tensor->name;
-	}
-	if (i >= sources->rest_count)
+	if (i >= import->ignored_count)
 		return NULL;
-	*file = checkpoint_file(sources->rest[i].source->checkpoint, sources->rest[i].tensor);
-	return sources->rest[i].tensor->name;
+	const struct import_rest *rest = &import->ignored[i];
+	*file = checkpoint_file(rest->source->checkpoint, rest->tensor);
+	return rest->tensor->name;
 }
 
 const char *import_remark(const struct import *import, size_t i)

@@ -12,11 +12,13 @@ bool import_fetch_find(
 {
 	*fetch = (struct import_fetch){ 0 };
 	/* The adapter given last that replaces the tensor has the last word. */
-	for (int i = import->adapter_count - 1; i >= 0 && !import->request->keep_adapters; i--) {
+	for (int i = import->adapter_count - 1; i >= 0; i--) {
 		struct import_change *change = import_adapter_find(&import->adapters[i], part, key);
 		if (!change || !change->whole)
 			continue;
 		change->used = true;
+		if (import->request->keep_adapters)
+			continue;
 		fetch->checkpoint = import->adapters[i].checkpoint;
 		fetch->tensor = change->whole;
 		break;
@@ -52,7 +54,7 @@ static int check_changes(
     struct import *import, enum import_part part, const char *key, const struct import_fetch *fetch)
 {
 	const struct checkpoint_tensor *tensor = fetch->tensor;
-	for (int i = 0; i < import->adapter_count && !import->request->keep_adapters; i++) {
+	for (int i = 0; i < import->adapter_count; i++) {
 		struct import_change *change = import_adapter_find(&import->adapters[i], part, key);
 		if (!change || change->whole)
 			continue;

@@ -44,6 +44,8 @@ struct import {
 	int adapter_count;
 	struct json *config; /* request->config */
 
+	struct import_rest *ignored; /* tensors that no part takes */
+	size_t ignored_count;
 	struct import_count counts[IMPORT_PARTS];
 	struct import_vit_sizes vit;
 	struct import_qformer_sizes qformer;

@@ -126,6 +126,18 @@ is "matrices of each part" "$(for part in vit qformer llm; do zv-ls types/$part.
 ok "--dtype for all" zv-import -q -o types --force src-hf --dtype bf16
 ok "bf16 is near" compare-checkpoint -t 0.02 types/llm.zv parts/llm.safetensors
 
+rm -rf wide && cp -R src-hf wide && edit wide/model.safetensors '
+import array
+for k in [k for k in t if "mlp.fc1" in k]:
+    d, s, b = t[k]; t[k] = ("F64", s, array.array("d", array.array("f", b)).tobytes())'
+ok "f64" zv-import -q -o wide-model wide
+same "f64 becomes f32" wide-model/vit.zv hf2/vit.zv
+rm -rf tied && cp -R src-hf tied && edit tied/model.safetensors 't.pop("language_model.lm_head.weight")'
+like "no head" "$(said zv-import -q -o tied-model tied)" "*lacks lm_head.weight*"
+sed -i 's/"rms_norm_eps"/"tie_word_embeddings": true, "rms_norm_eps"/' tied/config.json
+ok "a tied head" zv-import -q -o tied-model tied
+is "is said, and not there" "$(words tied-model/llm.zv | grep tied) $(zv-ls tied-model/llm.zv | grep -c lm_head)" "tied=1 0"
+
 # --- what does not fit ---
 
 refused() {
@@ -235,6 +247,7 @@ lora '{"peft_type": "LORA", "r": 4}' '{m + "q_proj.lora_A.weight": one(4, 64)}'
 refused "half of a pair" "has no lora_B" delta-delta --adapter lora
 lora '{"peft_type": "LORA", "r": 4}' '{m + "q_proj.lora_A.weight": one(4, 60), m + "q_proj.lora_B.weight": one(64, 4)}'
 refused "another shape" "make 64 x 60" delta-delta --adapter lora
+refused "another shape, kept" "make 64 x 60" delta-delta --adapter lora --keep
 lora '{"peft_type": "LORA", "r": 4}' '{m.replace("layers.0", "layers.9") + "q_proj.lora_A.weight": one(4, 64), m.replace("layers.0", "layers.9") + "q_proj.lora_B.weight": one(64, 4)}'
 refused "a layer that is not there" "which this model does not have" delta-delta --adapter lora
 lora '{"peft_type": "LORA", "r": 4, "use_dora": true}' '{m + "q_proj.lora_A.weight": one(4, 64)}'
@@ -329,7 +342,7 @@ status "more keys than rows" 1 sh -c 'echo three >>keys; zv-import --tensor --ke
 # --- usage ---
 
 for args in '' '-o x' 'src-hf' '-o x --base src-llama' '-o x src-hf --dtype f99' '-o x src-hf --dtype xyz=f16' '-o x src-hf --keep' \
-	'-o x src-hf --shape 3' '--tensor' '--tensor a b --key c' '-o x --adapter a --adapter b' '-o x --llm a --base b --delta c'; do
+	'-o x src-hf --shape 3' '--tensor' '--tensor a b --key c' '-o x --adapter a --adapter b' '-o x --llm a --base b --delta c' '-o x src-hf --template='; do
 	# shellcheck disable=SC2086
 	status "usage: $args" 2 zv-import $args
 done
