@@ -15,6 +15,7 @@
 #include "text/cleanup.h"
 #include "text/wordpiece.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -428,6 +429,8 @@ static void take_file(const char *name)
 	if (!feof(file)) { /* memory too, for which ferror() is not set */
 		error_input("cannot read:");
 		message_error(shown);
+		if (common.strict)
+			program_exit();
 	}
 	free(line);
 	if (!standard)
