@@ -282,8 +282,9 @@ static void open_work(void)
 		program_fail(NULL);
 	for (int i = 0; i < option.adapters.count; i++)
 		if (llama_adapt(language->llama, option.adapters.texts[i]) != 0) {
+			const char *path = option.adapters.texts[i];
 			error_as(ERROR_SYSTEM);
-			program_fail(option.adapters.texts[i]);
+			program_fail(strstr(error_text(), path) != NULL ? NULL : path);
 		}
 	language->rules.bos = option.bos      ? PROMPT_BOS_YES
 	                      : option.no_bos ? PROMPT_BOS_NO

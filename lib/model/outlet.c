@@ -33,6 +33,12 @@ static int draft_send(struct draft *draft, struct outlet *outlet)
 	return status;
 }
 
+static void draft_drop(struct draft *draft)
+{
+	fclose(draft->stream);
+	free(draft->bytes);
+}
+
 /* Send what of the answer is settled, or all of it, and not shown yet. */
 static int show(struct outlet *outlet, const struct answer *answer, bool all, size_t *shown)
 {
@@ -102,10 +108,16 @@ int outlet_answer(struct outlet *outlet, struct generator *generator, struct gen
 	}
 	if (run(outlet, generator, generation, answer) != 0 || draft_begin(&draft) != 0)
 		return -1;
+	int status = 0;
 	if (outlet->growing)
 		reply_write_end(draft.stream, &outlet->form);
 	else
-		reply_write(draft.stream, &outlet->form, key, turn, generation, answer, outlet->bpe);
+		status =
+		    reply_write(draft.stream, &outlet->form, key, turn, generation, answer, outlet->bpe);
+	if (status != 0) {
+		draft_drop(&draft);
+		return -1;
+	}
 	outlet->line_open = false;
 	return draft_send(&draft, outlet);
 }

@@ -85,7 +85,7 @@ static void write_logprobs(FILE *stream, const float *logprobs, size_t count, ch
 	}
 }
 
-static void write_hypotheses(FILE *stream, const struct generation *generation,
+static int write_hypotheses(FILE *stream, const struct generation *generation,
     const struct answer *answer, const struct bpe *bpe)
 {
 	fputs(",\"hypotheses\":[", stream);
@@ -98,17 +98,20 @@ static void write_hypotheses(FILE *stream, const struct generation *generation,
 		fputs("],\"text\":", stream);
 		struct answer other;
 		answer_begin(&other, answer->stops, answer->stop_count);
-		bool complete = true;
-		for (size_t k = 0; k <= result.count && complete; k++)
-			complete = answer_add_token(&other, bpe, k < result.count ? result.ids[k] : -1) == 0;
+		int status = 0;
+		for (size_t k = 0; k <= result.count && status == 0; k++)
+			status = answer_add_token(&other, bpe, k < result.count ? result.ids[k] : -1);
 		textout_json(stream, other.text != NULL ? other.text : "", other.size);
 		answer_clear(&other);
 		putc('}', stream);
+		if (status != 0)
+			return -1;
 	}
 	putc(']', stream);
+	return 0;
 }
 
-static void write_object(FILE *stream, const struct reply_form *form, const char *key, size_t turn,
+static int write_object(FILE *stream, const struct reply_form *form, const char *key, size_t turn,
     const struct generation *generation, const struct answer *answer, const struct bpe *bpe)
 {
 	struct generation_result result = { 0 };
@@ -138,18 +141,16 @@ static void write_object(FILE *stream, const struct reply_form *form, const char
 		write_logprobs(stream, result.logprobs, result.count, ',');
 		putc(']', stream);
 	}
-	if (form->hypotheses)
-		write_hypotheses(stream, generation, answer, bpe);
+	int status = form->hypotheses ? write_hypotheses(stream, generation, answer, bpe) : 0;
 	fputs("}\n", stream);
+	return status;
 }
 
-void reply_write(FILE *stream, const struct reply_form *form, const char *key, size_t turn,
+int reply_write(FILE *stream, const struct reply_form *form, const char *key, size_t turn,
     const struct generation *generation, const struct answer *answer, const struct bpe *bpe)
 {
-	if (form->json) {
-		write_object(stream, form, key, turn, generation, answer, bpe);
-		return;
-	}
+	if (form->json)
+		return write_object(stream, form, key, turn, generation, answer, bpe);
 	struct generation_result result = { 0 };
 	if (generation_results(generation) > 0)
 		result = generation_result(generation, 0);
@@ -163,6 +164,7 @@ void reply_write(FILE *stream, const struct reply_form *form, const char *key, s
 		write_logprobs(stream, result.logprobs, result.count, ' ');
 	}
 	reply_write_end(stream, form);
+	return 0;
 }
 
 void reply_write_failure(

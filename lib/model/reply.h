@@ -21,8 +21,8 @@ struct reply_form {
 	bool hypotheses; /* JSON: all results of a beam search */
 };
 
-/* One answer; turn 0: no talk, else counted from 1. */
-void reply_write(FILE *stream, const struct reply_form *form, const char *key, size_t turn,
+/* One answer; turn 0: no talk, else counted from 1. 0, or -1: memory. */
+int reply_write(FILE *stream, const struct reply_form *form, const char *key, size_t turn,
     const struct generation *generation, const struct answer *answer, const struct bpe *bpe);
 
 /* An item that failed: in JSON with the reason, else an empty result, so that results stay in line
