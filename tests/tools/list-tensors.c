@@ -2,7 +2,8 @@
  *     list-tensors [--names | --only=NAME] PATH [PIECE]
  * NAME TAB DTYPE TAB SHAPE TAB BLAKE2b-128 of the elements in row-major order, a line a tensor.
  * Elements are read PIECE at a time (default 4096), with --names not at all, with --only just those
- * of one tensor. PATH is for checkpoint.h, or ends in .npy. Prints no line at all unless everything could be read.
+ * of one tensor. PATH is for checkpoint.h, or ends in .npy. Prints no line at all unless all could
+ * be read.
  *     list-tensors --cuts FILE
  * Parse every beginning of FILE, which must be refused, and FILE with every single byte changed in
  * three ways, which may be; print how many of each there were and how many changes were accepted.
