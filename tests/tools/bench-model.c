@@ -5,6 +5,7 @@
  *     bench-model [--threads N] [--seconds S] products
  *     bench-model [--threads N] [--seconds S] encode MODEL PICTURES
  *     bench-model [--threads N] [--seconds S] decode MODEL SEQUENCES
+ *     bench-model run PROGRAM ARGUMENT...     its seconds and peak memory
  */
 #define _GNU_SOURCE
 #include "base/dtype.h"
@@ -21,7 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <spawn.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 
 static double seconds = 1;
@@ -235,13 +238,34 @@ static void bench_decode(const char *model, size_t sequences)
 	llama_close(llama);
 }
 
+static int bench_run(char **command)
+{
+	extern char **environ;
+	pid_t child;
+	int status;
+	struct rusage usage;
+	struct timespec start, end;
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (posix_spawnp(&child, command[0], NULL, NULL, command, environ) != 0 ||
+	    waitpid(child, &status, 0) != child || status != 0)
+		return 2;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	getrusage(RUSAGE_CHILDREN, &usage);
+	printf("%.3f s, peak memory %ld MB, %.3f s of CPU time\n",
+	    (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec),
+	    usage.ru_maxrss / 1024,
+	    (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	        1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "threads", 1, NULL, 't' }, { "seconds", 1, NULL, 's' },
 		{ "layers", 1, NULL, 'l' }, { 0 } };
 	int64_t threads = threads_available(), count = 1, layers = 39;
 	int letter;
-	while ((letter = getopt_long(argc, argv, "", longs, NULL)) != -1)
+	while ((letter = getopt_long(argc, argv, "+", longs, NULL)) != -1)
 		if ((letter == 't' && number_whole(optarg, 1, THREADS_MOST, &threads) < 0) ||
 		    (letter == 's' && number_real(optarg, 0, 1000, &seconds) < 0) ||
 		    (letter == 'l' && number_whole(optarg, 1, 1000, &layers) < 0) || letter == '?')
@@ -250,6 +274,10 @@ int main(int argc, char **argv)
 	argv += optind;
 	if (product_start() < 0 || threads_start((int)threads) < 0)
 		fail();
+	if (argc > 1 && strcmp(argv[0], "run") == 0) {
+		threads_stop();
+		return bench_run(argv + 1);
+	}
 	if (argc == 3 && number_whole(argv[2], 1, 1000, &count) < 0)
 		fail();
 	printf("%s, %d threads\n", product_version(), threads_count());
