@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "stream/source.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -130,9 +131,10 @@ static ssize_t read_more(struct source *source)
 	size_t room = BUFFER_SIZE - source->filled;
 	ssize_t count;
 	if (source->kind == SOURCE_PIPE) {
+		/* A program that holds SIGINT wants to hear of it while it waits for input. */
 		do
 			count = read(source->descriptor, source->buffer + source->filled, room);
-		while (count < 0 && errno == EINTR);
+		while (count < 0 && errno == EINTR && !*interrupt_flag());
 	} else {
 		uint64_t offset = source->position + (source->filled - source->begin);
 		uint64_t left = source->end > offset ? source->end - offset : 0;
