@@ -153,15 +153,28 @@ static struct {
 	uint64_t rows, kept; /* of the prompts of a talk, and how many the cache still held */
 } work;
 
-/* What standard output has got so far is kept. */
-static void die_if_interrupted(void)
+/* Results for a file that is standard output are gathered; whoever interrupts has paid for them. */
+static void keep_results(void)
 {
-	if (!*interrupt_flag())
+	bool named = common.output != NULL && strcmp(common.output, "-") != 0;
+	if (named || !output_is_regular(work.outlet.output))
 		return;
-	if (common.output == NULL || strcmp(common.output, "-") == 0)
-		output_commit(work.outlet.output);
-	progress_clear();
-	interrupt_die();
+	if (output_commit(work.outlet.output) != 0)
+		program_fail("standard output");
+	work.outlet.output = output_open(NULL);
+	if (work.outlet.output == NULL)
+		program_fail(NULL);
+}
+
+/* The end of the work on one record: SIGINT during it ends the program here. */
+static void end_record(void)
+{
+	keep_results();
+	if (*interrupt_flag()) {
+		progress_clear();
+		interrupt_die();
+	}
+	interrupt_release();
 }
 
 /* An item failed for the recorded reason: say so, keep the results in line with the input. */
@@ -356,13 +369,14 @@ static int answer_question(
 {
 	struct template_turn turn = { question, NULL };
 	size_t count;
+	interrupt_hold();
 	float *rows = prompt_rows(
 	    &work.language.rules, work.language.llama, &turn, 1, picture, picture_rows, &count);
 	int status = -1;
 	if (rows != NULL)
 		status = option.score != NULL ? score(key, rows, count) : generate(key, rows, count);
 	memory_release(rows);
-	die_if_interrupted();
+	end_record();
 	progress_update(++work.records);
 	return status;
 }
@@ -425,7 +439,6 @@ static void read_stream(const char *name)
 			report_failure(key);
 		found = sample_read(reader, &sample);
 	}
-	die_if_interrupted(); /* a pipeline dies of the same Ctrl-C: no word about the cut stream */
 	if (found < 0 && error_kind() == ERROR_SYSTEM)
 		program_fail(name);
 	if (found < 0)
@@ -458,7 +471,6 @@ static void read_prompts(void)
 		program_fail(option.prompts);
 	int found;
 	while ((found = lines_next(&lines)) != 0) {
-		die_if_interrupted();
 		char number[24];
 		snprintf(number, sizeof number, "%zu", lines.number);
 		const char *key = found > 0 && lines.key != NULL ? lines.key : number;
@@ -496,6 +508,7 @@ static float *talk_picture(const char *name, size_t *rows, char key[RECORD_KEY_M
 static int answer_turn(struct dialogue *dialogue, const char *key, const char *question)
 {
 	struct answer answer = { 0 };
+	interrupt_hold();
 	int status = dialogue_ask(dialogue, question);
 	if (status == 0)
 		status = outlet_answer(&work.outlet, work.generator, dialogue_generation(dialogue), key,
@@ -503,7 +516,7 @@ static int answer_turn(struct dialogue *dialogue, const char *key, const char *q
 	if (status == 0)
 		status = dialogue_answer(dialogue, answer.text != NULL ? answer.text : "", answer.size);
 	answer_clear(&answer);
-	die_if_interrupted();
+	end_record();
 	work.records++;
 	work.rows += dialogue_rows(dialogue);
 	work.kept += dialogue_reused(dialogue);
@@ -531,7 +544,6 @@ static void talk(const char *name)
 		if (ask)
 			fputs("> ", stderr);
 		found = lines_next(&lines);
-		die_if_interrupted();
 		if (found == 0 || (found > 0 && strcmp(lines.text, "/quit") == 0))
 			break;
 		if (found > 0 && strcmp(lines.text, "/reset") == 0)
@@ -554,7 +566,6 @@ int main(int argc, char **argv)
 	if (threads_start((int)common.threads) != 0)
 		program_fail(NULL);
 	open_work();
-	interrupt_hold();
 	if (!output_is_terminal(work.outlet.output))
 		progress_begin("records", 0);
 	if (option.chat)

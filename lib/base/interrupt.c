@@ -7,6 +7,7 @@
 #include "base/output.h"
 
 static volatile sig_atomic_t flag;
+static struct sigaction before;
 
 _Noreturn void interrupt_die(void)
 {
@@ -30,9 +31,14 @@ static void note(int number)
 
 void interrupt_hold(void)
 {
-	struct sigaction before, action = { .sa_handler = note };
+	struct sigaction action = { .sa_handler = note };
 	if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
 		sigaction(SIGINT, &action, NULL);
+}
+
+void interrupt_release(void)
+{
+	sigaction(SIGINT, &before, NULL);
 }
 
 const volatile sig_atomic_t *interrupt_flag(void)

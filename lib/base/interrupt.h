@@ -7,9 +7,11 @@
 
 #include <signal.h>
 
-/* From here on SIGINT sets *interrupt_flag() (unless it is ignored, as under nohup). A read that
- * waits is interrupted. */
+/* From here on SIGINT sets *interrupt_flag() (unless it is ignored, as under nohup). Not to be held
+ * while the program waits for input: there SIGINT has to end it. */
 void interrupt_hold(void);
+/* What SIGINT did before holds again; the flag stays. */
+void interrupt_release(void);
 
 const volatile sig_atomic_t *interrupt_flag(void);
 
