@@ -3,6 +3,7 @@
  * once for all of them.
  */
 #include "model/llama.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include "model/llama_cache.h"
 #include "model/llama_layers.h"
@@ -166,6 +167,8 @@ int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *r
     bool all, float *logits)
 {
 	size_t before = cache->length, block = 0;
+	if (count == 0)
+		return error_input("the prompt is empty");
 	if (llama_cache_extend(cache, count) < 0 ||
 	    make_room(llama, count < PREFILL_ROWS ? count : PREFILL_ROWS) < 0)
 		return -1;
@@ -178,7 +181,7 @@ int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *r
 			return -1;
 		}
 	}
-	if (all || count == 0)
+	if (all)
 		return 0;
 	return lora_forward(llama, &llama->head, llama->normal + (block - 1) * llama->width, 1, true,
 	    logits, LINEAR_STORE);

@@ -39,7 +39,8 @@ void llama_embed(const struct llama *llama, const int32_t *ids, size_t count, fl
 
 /* Run rows [count][width] (embeddings or projected image vectors) through the model behind what
  * cache holds. logits: [count][vocabulary] of all rows if all, else [vocabulary] of the last row.
- * 0, or -1: the sequence would be longer than llama_positions() (ERROR_INPUT), or memory. */
+ * 0, or -1: no rows, or the sequence would be longer than llama_positions() (ERROR_INPUT), or
+ * memory. */
 int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *rows, size_t count,
     bool all, float *logits);
 

@@ -31,7 +31,7 @@ bool qformer_can_caption(const struct qformer *qformer);      /* LM head present
 
 /* Cross-attention keys and values of one picture, computed once for all texts. */
 struct qformer_image;
-/* features [tokens][encoder_width]. NULL: memory. */
+/* features [tokens][encoder_width]. NULL: no tokens (ERROR_INPUT), or memory. */
 struct qformer_image *qformer_image_new(
     struct qformer *qformer, const float *features, size_t tokens);
 void qformer_image_release(struct qformer_image *image);

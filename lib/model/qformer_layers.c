@@ -3,6 +3,7 @@
  * their own.
  */
 #include "model/qformer_layers.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include "model/parameters.h"
 #include "model/qformer.h"
@@ -122,6 +123,10 @@ struct qformer_image *qformer_image_new(
 {
 	size_t crossing = (qformer->layers + qformer->cross_frequency - 1) / qformer->cross_frequency;
 	size_t one = tokens * qformer->width, used = 0;
+	if (tokens == 0) {
+		error_input("the picture has no features");
+		return NULL;
+	}
 	struct qformer_image *image = memory_allocate_zero(1, sizeof *image);
 	if (!image)
 		return NULL;

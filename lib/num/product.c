@@ -83,6 +83,8 @@ void product_run_threads(const struct product *product, int threads)
 const char *product_version(void)
 {
 	static char text[80];
+	if (product_start() < 0)
+		return "kernels none: ZV_CPU asks for what this CPU has not";
 	snprintf(text, sizeof text, "kernels %s, BLIS %s %s", cpu_level_name(cpu_level()),
 	    bli_info_get_version_str(), bli_arch_string(bli_arch_query_id()));
 	return text;

@@ -25,7 +25,7 @@ void product_run(const struct product *product);
 /* The same by BLIS's own threads: what `make bench` compares with. */
 void product_run_threads(const struct product *product, int threads);
 
-/* "kernels avx512, BLIS 0.9.0 skx": for --version, after product_start(). */
+/* "kernels avx512, BLIS 0.9.0 skx": for version_add(), before program_begin(). */
 const char *product_version(void);
 
 #endif

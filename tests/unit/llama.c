@@ -143,6 +143,7 @@ static void check_limits(struct llama *llama)
 	TAP_OK(llama_prefill(llama, cache, rows, count, false, logits) < 0 &&
 	           error_kind() == ERROR_INPUT && llama_cache_length(cache) == 0,
 	    "more rows than positions are refused");
+	TAP_OK(llama_prefill(llama, cache, rows, 0, false, logits) < 0, "no rows are refused");
 	TAP_OK(llama_prefill(llama, cache, rows, count - 1, false, logits) == 0, "all positions run");
 	int32_t id = 1;
 	TAP_OK(llama_decode(llama, &cache, &id, 1, logits) < 0, "and no token fits behind them");

@@ -38,6 +38,8 @@ static void check_features(void)
 	TAP_OK(!qformer_reads_text(qformer) && qformer_contrast_width(qformer) == 0 &&
 	           !qformer_can_match(qformer) && !qformer_can_caption(qformer),
 	    "a model without text and heads says so");
+	TAP_OK(!qformer_image_new(qformer, NULL, 0) && error_kind() == ERROR_INPUT,
+	    "a picture without features is refused");
 	size_t queries = qformer_queries(qformer), llm = qformer_llm_width(qformer);
 	float *output = memory_allocate(queries * qformer_width(qformer), sizeof *output);
 	float *prompt = memory_allocate(queries * llm, sizeof *prompt);
