@@ -130,7 +130,8 @@ static void print_help(void)
 _Noreturn void program_exit(void)
 {
 	output_clean_up();
-	exit(program_end());
+	/* Not exit(): what the caller had allocated is not a leak to be reported. */
+	_exit(program_end());
 }
 
 _Noreturn void program_fail(const char *file)
