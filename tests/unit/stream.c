@@ -319,6 +319,63 @@ static void test_writer_refuses(void)
 	TAP_OK(access("refused.zv", F_OK) < 0, "writer: abandoned, no file");
 }
 
+/* Appending: the old file's bytes come first, its end record stays in the middle. */
+static void test_continue(void)
+{
+	struct digest digest;
+	struct bytes old, grown;
+	write_small("old.zv", WRITER_COMPRESSED, 1);
+	old = load("old.zv");
+	struct writer *writer = writer_open("old.zv", WRITER_COMPRESSED);
+	TAP_OK(writer_continue(writer, "old.zv") == 0, "append: the old file is taken over");
+	TAP_OK(writer_fail(writer, "x", "why", NULL) == 0, "append: a record more");
+	TAP_OK(writer_continue(writer, "old.zv") == -1, "append: not after a record");
+	TAP_OK(writer_totals(writer).failures == 1, "append: only what is new is counted");
+	TAP_OK(writer_finish(writer) == 0, "append: written over the old file");
+	grown = load("old.zv");
+	TAP_OK(grown.size > old.size && memcmp(grown.at, old.at, old.size) == 0,
+	    "append: the old bytes are the same");
+	TAP_OK(read_memory(grown, false, &digest) == 5, "append: all records come back");
+	memory_release(old.at);
+	memory_release(grown.at);
+	writer = writer_open("new.zv", WRITER_COMPRESSED);
+	TAP_OK(writer_continue(writer, "absent.zv") == -1, "append: to a file that is absent");
+	writer_abandon(writer);
+	TAP_OK(!writer_open("absent/new.zv", WRITER_BARE) && error_kind() == ERROR_SYSTEM,
+	    "a writer into a directory that is absent");
+	TAP_OK(!reader_open("absent.zv") && error_kind() == ERROR_INPUT, "a reader of an absent file");
+	TAP_OK(!reader_open(".") && strstr(error_text(), "directory"), "a reader of a directory");
+}
+
+/* A pipe is ready when bytes are at hand or it has ended; then nothing waits. */
+static void test_ready(struct bytes bytes)
+{
+	int ends[2];
+	struct record record;
+	if (pipe(ends) < 0)
+		return;
+	int before = dup(STDIN_FILENO);
+	dup2(ends[0], STDIN_FILENO);
+	close(ends[0]);
+	struct reader *reader = reader_open(NULL);
+	TAP_OK(!reader_ready(reader), "an empty pipe is not ready");
+	TAP_OK(write(ends[1], bytes.at, bytes.size) == (ssize_t)bytes.size && reader_ready(reader),
+	    "one with bytes is");
+	int count = 0;
+	while (count < 4 && reader_next(reader, &record) > 0)
+		count++;
+	reader_skip(reader);
+	TAP_OK(count == 4 && reader_size(reader) == 0, "its records are read without waiting");
+	close(ends[1]);
+	TAP_OK(reader_next(reader, &record) == 0 && reader_ready(reader), "its end is ready too");
+	TAP_OK(
+	    reader_position(reader) == bytes.size && strcmp(reader_name(reader), "standard input") == 0,
+	    "its position is known");
+	reader_close(reader);
+	dup2(before, STDIN_FILENO);
+	close(before);
+}
+
 int main(void)
 {
 	static const struct {
@@ -348,9 +405,11 @@ int main(void)
 			test_dropped_and_doubled(bytes);
 		test_limits(bytes);
 		test_sample(bytes);
+		test_ready(bytes);
 		memory_release(bytes.at);
 	}
 	test_stored_frame();
 	test_writer_refuses();
+	test_continue();
 	return tap_finish();
 }
