@@ -8,8 +8,8 @@
 #include "base/program.h"
 #include "base/progress.h"
 #include "base/textout.h"
-#include "model/import.h"
-#include "model/import_records.h"
+#include "import/import.h"
+#include "import/import_records.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* import_config.c - one JSON text as every configuration file that an import reads. */
 #include "base/error.h"
-#include "model/import_config.h"
+#include "import/import_config.h"
 
 #include <stddef.h>
 #include <stdint.h>

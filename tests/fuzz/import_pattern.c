@@ -1,7 +1,7 @@
 /* import_pattern.c - pattern NUL name: bounded time and stack, whatever they are. */
 #include "base/error.h"
-#include "model/import_names.h"
-#include "model/import_pattern.h"
+#include "import/import_names.h"
+#include "import/import_pattern.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -15,7 +15,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "model/import.h"
+#include "import/import.h"
 #include "stream/checkpoint.h"
 #include "stream/json.h"
 

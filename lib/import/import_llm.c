@@ -1,7 +1,7 @@
 /* import_llm.c - the language model's part of an import: llm.zv (spec 3.8, 4.6). */
 #include "base/error.h"
 #include "base/memory.h"
-#include "model/import_pass.h"
+#include "import/import_pass.h"
 
 #include <limits.h>
 #include <stdio.h>

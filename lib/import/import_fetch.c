@@ -1,9 +1,9 @@
 /* import_fetch.c - read, sum, merge and convert one tensor (see import_fetch.h). */
-#include "model/import_fetch.h"
+#include "import/import_fetch.h"
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "model/import_delta.h"
+#include "import/import_delta.h"
 
 #include <string.h>
 

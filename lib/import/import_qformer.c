@@ -2,7 +2,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "model/import_pass.h"
+#include "import/import_pass.h"
 
 #include <stdio.h>
 #include <string.h>

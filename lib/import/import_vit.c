@@ -1,6 +1,6 @@
 /* import_vit.c - the image encoder's part of an import: vit.zv (spec 3.2, 4.1, 4.4). */
 #include "base/error.h"
-#include "model/import_pass.h"
+#include "import/import_pass.h"
 
 #include <math.h>
 #include <limits.h>

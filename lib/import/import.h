@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/import_names.h"
+#include "import/import_names.h"
 
 struct import_request {
 	const char *const *sources; /* files and directories; a later one comes before an earlier */

@@ -4,7 +4,7 @@
 #ifndef ZV_MODEL_IMPORT_PEFT_H
 #define ZV_MODEL_IMPORT_PEFT_H
 
-#include "model/import_names.h"
+#include "import/import_names.h"
 #include "stream/checkpoint.h"
 #include "stream/write.h"
 

@@ -1,7 +1,7 @@
 /* import_config.c - settings from JSON (see import_config.h; HF configuration_blip_2.py,
  * configuration_instructblip.py, configuration_llama.py, BlipImageProcessor).
  */
-#include "model/import_config.h"
+#include "import/import_config.h"
 #include "base/error.h"
 
 #include <math.h>

@@ -1,10 +1,10 @@
 /* import_pass.c - check, count and write the tensors of a part (see import_pass.h). */
-#include "model/import_pass.h"
+#include "import/import_pass.h"
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "model/import_fetch.h"
+#include "import/import_fetch.h"
 
 #include <stdarg.h>
 #include <stdio.h>

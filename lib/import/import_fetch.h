@@ -4,7 +4,7 @@
 #ifndef ZV_MODEL_IMPORT_FETCH_H
 #define ZV_MODEL_IMPORT_FETCH_H
 
-#include "model/import_pass.h"
+#include "import/import_pass.h"
 
 enum { IMPORT_PIECE = 1 << 20 }; /* elements */
 

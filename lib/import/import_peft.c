@@ -1,12 +1,12 @@
 /* import_peft.c - read, merge and keep LoRA adapters (see import_peft.h; PEFT
  * tuners/lora/{config,layer}.py, utils/save_and_load.py).
  */
-#include "model/import_peft.h"
+#include "import/import_peft.h"
 #include "base/checked.h"
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "model/import_pattern.h"
+#include "import/import_pattern.h"
 #include "stream/json.h"
 
 #include <limits.h>

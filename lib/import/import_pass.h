@@ -6,11 +6,11 @@
 #define ZV_MODEL_IMPORT_PASS_H
 
 #include "base/hash.h"
-#include "model/import.h"
-#include "model/import_config.h"
-#include "model/import_file.h"
-#include "model/import_peft.h"
-#include "model/import_sources.h"
+#include "import/import.h"
+#include "import/import_config.h"
+#include "import/import_file.h"
+#include "import/import_peft.h"
+#include "import/import_sources.h"
 #include "stream/write.h"
 
 enum { IMPORT_REMARKS_MOST = 16, IMPORT_REMARK_SIZE = 256 };

@@ -5,7 +5,7 @@
 #ifndef ZV_MODEL_IMPORT_SOURCES_H
 #define ZV_MODEL_IMPORT_SOURCES_H
 
-#include "model/import_names.h"
+#include "import/import_names.h"
 #include "stream/checkpoint.h"
 #include "stream/json.h"
 

@@ -1,5 +1,5 @@
 /* import_file.c - read whole files (see import_file.h). */
-#include "model/import_file.h"
+#include "import/import_file.h"
 #include "base/error.h"
 #include "base/memory.h"
 

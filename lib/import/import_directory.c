@@ -1,6 +1,6 @@
 /* import_directory.c - build a directory beside its place (see import_directory.h). */
 #define _GNU_SOURCE
-#include "model/import_directory.h"
+#include "import/import_directory.h"
 #include "base/error.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /* import_names.c - the table of names (see import_names.h). In a pattern '#' stands for a layer
  * number and a '*' at the end for "weight" or "bias"; both are carried over to our key.
  */
-#include "model/import_names.h"
+#include "import/import_names.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* import_sources.c - open checkpoints and sort their tensors (see import_sources.h). */
-#include "model/import_sources.h"
+#include "import/import_sources.h"
 #include "base/error.h"
 #include "base/memory.h"
 

@@ -5,7 +5,7 @@
  */
 #include "base/error.h"
 #include "base/memory.h"
-#include "model/import_pass.h"
+#include "import/import_pass.h"
 #include "text/bpe.h"
 
 #include <limits.h>

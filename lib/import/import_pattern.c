@@ -2,7 +2,7 @@
  * import_pattern.h). The matcher walks the pattern text itself; what is still to be matched behind
  * a group is kept as a chain of continuations on the stack.
  */
-#include "model/import_pattern.h"
+#include "import/import_pattern.h"
 #include "base/error.h"
 
 #include <stdbool.h>

@@ -1,11 +1,11 @@
 /* import.c - the course of an import: open, look what is there, measure, check, write (see
  * import.h).
  */
-#include "model/import.h"
+#include "import/import.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "model/import_directory.h"
-#include "model/import_pass.h"
+#include "import/import_directory.h"
+#include "import/import_pass.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * apply_delta.py). f16 has 11 significant bits and f32 24, which is 2 * 11 + 2: rounding the sum
  * to f32 first does not change what rounding to f16 makes of it.
  */
-#include "model/import_delta.h"
+#include "import/import_delta.h"
 #include "base/dtype.h"
 
 #include <string.h>
