@@ -14,6 +14,7 @@
 #include "model/picture_file.h"
 #include "model/picture_queue.h"
 #include "model/vit.h"
+#include "num/product.h"
 #include "stream/maker.h"
 #include "stream/write.h"
 
@@ -333,6 +334,7 @@ int main(int argc, char **argv)
 {
 	for (int i = 0; picture_library(i); i++)
 		version_add(picture_library(i));
+	version_add_later(product_version);
 	int first = program_begin(&program, argc, argv);
 	check_usage(argc - first);
 	struct picture_options picture = picture_settings();

@@ -17,12 +17,14 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "base/utf8.h"
+#include "base/version.h"
 #include "model/candidates.h"
 #include "model/dialogue.h"
 #include "model/language.h"
 #include "model/llama.h"
 #include "model/outlet.h"
 #include "model/score.h"
+#include "num/product.h"
 #include "stream/sample.h"
 #include "text/lines.h"
 
@@ -559,6 +561,7 @@ static void talk(const char *name)
 
 int main(int argc, char **argv)
 {
+	version_add_later(product_version);
 	int first = program_begin(&program, argc, argv);
 	char **operands = argv + first;
 	int count = argc - first;

@@ -13,10 +13,12 @@
 #include "base/textout.h"
 #include "base/threads.h"
 #include "base/utf8.h"
+#include "base/version.h"
 #include "model/features.h"
 #include "model/itg.h"
 #include "model/qformer.h"
 #include "model/vocabulary.h"
+#include "num/product.h"
 #include "stream/maker.h"
 #include "stream/sample.h"
 #include "text/cleanup.h"
@@ -569,6 +571,7 @@ static void close_all(void)
 
 int main(int argc, char **argv)
 {
+	version_add_later(product_version);
 	int first = program_begin(&program, argc, argv), found;
 	const char *name;
 	check_options();

@@ -11,4 +11,7 @@ void version_print(const char *program);
  * libraries it uses before program_begin(). At most 16; texts must stay valid. */
 void version_add(const char *text);
 
+/* The same with a text that costs something to make: text() is called only by --version. */
+void version_add_later(const char *(*text)(void));
+
 #endif

@@ -37,6 +37,7 @@ for program in $(programs); do
 	like "$program --version names program and stream" "$(cat version)" "$program (zv) [0-9]*
 stream zvt 1*"
 
+	knows "$program" --threads && like "$program --version names the kernels" "$(cat version)" "*kernels *"
 	usage_error "$program: an unknown long option" "$program" no-such-option --no-such-option
 	usage_error "$program: an unknown short option" "$program" -Y -Y
 	for letter in m o T; do
