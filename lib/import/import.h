@@ -6,8 +6,8 @@
  *     import_write(import, "ziya", false);
  *     import_close(import);
  */
-#ifndef ZV_MODEL_IMPORT_H
-#define ZV_MODEL_IMPORT_H
+#ifndef ZV_IMPORT_IMPORT_H
+#define ZV_IMPORT_IMPORT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  * and the like, which shapes do not tell, with the defaults of the classes that wrote them
  * (spec 4.5); and how a list of words ("word=value" lines) is made from them.
  */
-#ifndef ZV_MODEL_IMPORT_CONFIG_H
-#define ZV_MODEL_IMPORT_CONFIG_H
+#ifndef ZV_IMPORT_IMPORT_CONFIG_H
+#define ZV_IMPORT_IMPORT_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>

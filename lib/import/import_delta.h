@@ -1,6 +1,6 @@
 /* import_delta.h - the sum that makes Ziya-LLaMA from LLaMA and a public delta (spec 2.4). */
-#ifndef ZV_MODEL_IMPORT_DELTA_H
-#define ZV_MODEL_IMPORT_DELTA_H
+#ifndef ZV_IMPORT_IMPORT_DELTA_H
+#define ZV_IMPORT_IMPORT_DELTA_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* import_directory.h - a directory that appears whole or not at all: built as .NAME.PID.part
  * beside its place, synced, renamed; removed on failure and by the signal handler.
  */
-#ifndef ZV_MODEL_IMPORT_DIRECTORY_H
-#define ZV_MODEL_IMPORT_DIRECTORY_H
+#ifndef ZV_IMPORT_IMPORT_DIRECTORY_H
+#define ZV_IMPORT_IMPORT_DIRECTORY_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /* import_fetch.h - the values of one of our tensors, piece by piece, with all that is done to them
  * on the way: the base of a delta added, adapters merged, converted to the dtype wanted.
  */
-#ifndef ZV_MODEL_IMPORT_FETCH_H
-#define ZV_MODEL_IMPORT_FETCH_H
+#ifndef ZV_IMPORT_IMPORT_FETCH_H
+#define ZV_IMPORT_IMPORT_FETCH_H
 
 #include "import/import_pass.h"
 

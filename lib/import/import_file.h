@@ -1,6 +1,6 @@
 /* import_file.h - a whole file in memory. */
-#ifndef ZV_MODEL_IMPORT_FILE_H
-#define ZV_MODEL_IMPORT_FILE_H
+#ifndef ZV_IMPORT_IMPORT_FILE_H
+#define ZV_IMPORT_IMPORT_FILE_H
 
 #include <stddef.h>
 

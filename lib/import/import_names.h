@@ -1,8 +1,8 @@
 /* import_names.h - what the tensors of other people's checkpoints are called here: the names of
  * Hugging Face (spec 4.1-4.3, 4.6) and of LAVIS (spec 4.4), behind whatever prefixes.
  */
-#ifndef ZV_MODEL_IMPORT_NAMES_H
-#define ZV_MODEL_IMPORT_NAMES_H
+#ifndef ZV_IMPORT_IMPORT_NAMES_H
+#define ZV_IMPORT_IMPORT_NAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>

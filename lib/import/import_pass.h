@@ -2,8 +2,8 @@
  * tensors of a part. A part is described once, by a function that names its tensors in order with
  * the shapes they must have; a first pass checks and counts, a second writes.
  */
-#ifndef ZV_MODEL_IMPORT_PASS_H
-#define ZV_MODEL_IMPORT_PASS_H
+#ifndef ZV_IMPORT_IMPORT_PASS_H
+#define ZV_IMPORT_IMPORT_PASS_H
 
 #include "base/hash.h"
 #include "import/import.h"

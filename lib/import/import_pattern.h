@@ -3,8 +3,8 @@
  * knows literals, '.', classes, groups with '|', the repeats * + ? {m,n}, \d \w \s \. and takes
  * bounded time.
  */
-#ifndef ZV_MODEL_IMPORT_PATTERN_H
-#define ZV_MODEL_IMPORT_PATTERN_H
+#ifndef ZV_IMPORT_IMPORT_PATTERN_H
+#define ZV_IMPORT_IMPORT_PATTERN_H
 
 /* Does name, or its part behind some '.', match pattern as a whole? 1 or 0; -1 with ERROR_INPUT
  * when the pattern uses what is not known here or takes too long. */

@@ -1,8 +1,8 @@
 /* import_peft.h - LoRA adapters as PEFT saves them (spec 5): adapter_config.json beside
  * adapter_model.safetensors or .bin.
  */
-#ifndef ZV_MODEL_IMPORT_PEFT_H
-#define ZV_MODEL_IMPORT_PEFT_H
+#ifndef ZV_IMPORT_IMPORT_PEFT_H
+#define ZV_IMPORT_IMPORT_PEFT_H
 
 #include "import/import_names.h"
 #include "stream/checkpoint.h"

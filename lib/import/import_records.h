@@ -1,8 +1,8 @@
 /* import_records.h - loose tensors in the formats of others as records of a stream: what export.h
  * writes, read back: .npy (also a stack of equal ones), .safetensors, JSON lines, raw bytes.
  */
-#ifndef ZV_MODEL_IMPORT_RECORDS_H
-#define ZV_MODEL_IMPORT_RECORDS_H
+#ifndef ZV_IMPORT_IMPORT_RECORDS_H
+#define ZV_IMPORT_IMPORT_RECORDS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * tensors comes from. Several sources may hold the same tensor: one given for its part by an
  * option (--vit, --qformer, --llm, --delta) comes before the others, a later before an earlier.
  */
-#ifndef ZV_MODEL_IMPORT_SOURCES_H
-#define ZV_MODEL_IMPORT_SOURCES_H
+#ifndef ZV_IMPORT_IMPORT_SOURCES_H
+#define ZV_IMPORT_IMPORT_SOURCES_H
 
 #include "import/import_names.h"
 #include "stream/checkpoint.h"
