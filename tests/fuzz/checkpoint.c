@@ -28,8 +28,8 @@ static void put(struct builder *file, const void *bytes, size_t size)
 
 static void put_number(struct builder *file, uint64_t number, int width)
 {
-	for (int i = 0; i < width; i++)
-		file->bytes[file->size++] = (uint8_t)(number >> 8 * i);
+	for (int i = 0; i < width; i++, number >>= 8)
+		file->bytes[file->size++] = (uint8_t)number;
 }
 
 /* What local and central header have in common. */
