@@ -4,6 +4,7 @@
  */
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/message.h"
 #include "base/names.h"
@@ -11,6 +12,7 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "base/version.h"
+#include "model/known_pictures.h"
 #include "model/picture_file.h"
 #include "model/picture_queue.h"
 #include "model/vit.h"
@@ -39,7 +41,8 @@ static struct {
 static const struct option_entry options[] = {
 	{ 0, "append", "FILE", OPTION_TEXT, &option.append, 0, 0, NULL,
 	    "write FILE anew with what it holds and, behind it, the pictures that it\n"
-	    "does not hold yet (same name, bytes, model and preparation)" },
+	    "does not hold yet (same name, bytes, model and preparation); a signal\n"
+	    "ends the work early and keeps what is done" },
 	{ 0, "key", "KEY", OPTION_TEXT, &option.key, 0, 0, NULL,
 	    "key of the picture on standard input (default \"-\")" },
 	{ 0, "size", "N", OPTION_WHOLE, &option.size, 1, 8192, NULL,
@@ -178,10 +181,45 @@ static struct writer *output(void)
 	state.writer = writer_open(state.path, WRITER_COMPRESSED);
 	if (!state.writer)
 		program_fail(state.path);
-	if (state.known && known_pictures_exist(state.known) &&
-	    writer_continue(state.writer, state.path) < 0)
+	if (state.known && known_pictures_copy(state.known, state.writer) < 0)
 		program_fail(state.path);
 	return state.writer;
+}
+
+/* The end record; the file is in place after it. */
+static void finish_output(void)
+{
+	struct writer *writer = output();
+	if (state.known && known_pictures_put_failures(state.known, writer) < 0)
+		program_fail(state.path);
+	state.writer = NULL;
+	if (writer_finish(writer) < 0)
+		program_fail(state.path);
+}
+
+static void count_pictures(void)
+{
+	message_note(NULL, "%llu pictures encoded, %llu failed, %llu already there",
+	    (unsigned long long)state.encoded, (unsigned long long)state.failed,
+	    (unsigned long long)state.skipped);
+}
+
+/* Before the work ends early: under --append what was encoded so far is not lost. */
+static void keep_what_is_done(void)
+{
+	progress_clear();
+	if (state.known && state.writer)
+		finish_output();
+}
+
+static void die_if_interrupted(void)
+{
+	if (!*interrupt_flag())
+		return;
+	keep_what_is_done();
+	if (common.verbose)
+		count_pictures();
+	interrupt_die();
 }
 
 /* Report a failed picture and note it in the output. */
@@ -189,10 +227,14 @@ static void put_failure(const struct prepared_picture *prepared, const char *key
 {
 	message_failure(EXIT_ITEM, prepared->name, "%s", prepared->text);
 	state.failed++;
-	if (common.strict)
+	if (common.strict) {
+		keep_what_is_done();
 		program_exit();
+	}
 	if (state.known && known_pictures_failed(state.known, key, prepared->text))
 		return;
+	if (state.known)
+		known_pictures_resolve(state.known, key);
 	if (writer_fail(output(), key, prepared->text,
 	        digest_is_zero(&prepared->source) ? NULL : &prepared->source) < 0)
 		program_fail(state.path);
@@ -228,9 +270,14 @@ static void put(struct prepared_picture *prepared, const float *features)
 	} else if (prepared->outcome != PICTURE_FAILED && prepared->text[0]) {
 		message_note(prepared->name, "%s", prepared->text);
 	}
-	if (prepared->outcome == PICTURE_FAILED)
+	if (prepared->outcome == PICTURE_FAILED) {
 		put_failure(prepared, key);
-	else if (prepared->outcome == PICTURE_KNOWN)
+		return;
+	}
+	/* it failed in an earlier run: FILE is written anew without that */
+	if (state.known && known_pictures_resolve(state.known, key))
+		output();
+	if (prepared->outcome == PICTURE_KNOWN)
 		state.skipped++;
 	else
 		put_features(prepared, key, features);
@@ -242,11 +289,14 @@ static size_t gather(struct picture_queue *queue, struct prepared_picture *batch
 	size_t count = 0;
 	while (count < (size_t)option.batch) {
 		int found = picture_queue_take(queue, count == 0, &batch[count]);
-		if (found < 0)
+		if (found < 0) {
+			keep_what_is_done();
 			program_fail(NULL);
+		}
 		if (found == 0)
 			break;
 		if (batch[count].outcome == PICTURE_FAILED && batch[count].kind == ERROR_SYSTEM) {
+			keep_what_is_done();
 			message_failure(EXIT_TROUBLE, batch[count].name, "%s", batch[count].text);
 			program_exit();
 		}
@@ -264,8 +314,10 @@ static void encode_batch(struct prepared_picture *batch, size_t count)
 		if (batch[i].outcome == PICTURE_READY)
 			picture_normalise(&batch[i].picture, vit_mean(state.vit), vit_std(state.vit),
 			    state.pixels + picture_size * ready++);
-	if (ready && vit_forward(state.vit, state.pixels, ready, state.features) < 0)
+	if (ready && vit_forward(state.vit, state.pixels, ready, state.features) < 0) {
+		keep_what_is_done();
 		program_fail(NULL);
+	}
 	const float *features = state.features;
 	for (size_t i = 0; i < count; i++) {
 		bool has_features = batch[i].outcome == PICTURE_READY;
@@ -285,10 +337,13 @@ static void run(const struct picture_options *picture)
 		.depth = (size_t)option.batch + (size_t)common.threads,
 		.next = next_name,
 		.known = state.known ? is_known : NULL,
+		.stop = state.known ? interrupt_flag() : NULL,
 	};
 	struct prepared_picture batch[BATCH_MOST];
 	/* from the start of the queue on, the names belong to a thread of it */
 	progress_begin("pictures", names_total(state.names));
+	if (state.known)
+		interrupt_hold_all();
 	struct picture_queue *queue = picture_queue_start(&plan);
 	if (!queue)
 		program_fail(NULL);
@@ -296,6 +351,7 @@ static void run(const struct picture_options *picture)
 		encode_batch(batch, count);
 		progress_update(state.encoded + state.failed + state.skipped);
 	}
+	die_if_interrupted(); /* not after picture_queue_finish(), a thread may wait for a name */
 	progress_clear();
 	picture_queue_finish(queue);
 }
@@ -355,12 +411,11 @@ int main(int argc, char **argv)
 		program_fail(NULL);
 	run(&picture);
 	bool nothing_to_do = state.known && known_pictures_exist(state.known) && !state.writer;
-	if (!nothing_to_do && writer_finish(output()) < 0)
-		program_fail(state.path);
+	if (!nothing_to_do)
+		finish_output();
+	die_if_interrupted();
 	if (common.verbose)
-		message_note(NULL, "%llu pictures encoded, %llu failed, %llu already there",
-		    (unsigned long long)state.encoded, (unsigned long long)state.failed,
-		    (unsigned long long)state.skipped);
+		count_pictures();
 	clean_up();
 	return program_end();
 }

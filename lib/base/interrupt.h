@@ -1,4 +1,4 @@
-/* interrupt.h - ending long work cleanly on SIGINT: the first Ctrl-C only sets a flag that the work
+/* interrupt.h - ending long work cleanly on a signal: the first one only sets a flag that the work
  * looks at; when the program has kept what there is, it dies of the signal as it should. A second
  * one ends it at once.
  */
@@ -10,12 +10,20 @@
 /* From here on SIGINT sets *interrupt_flag() (unless it is ignored, as under nohup). Not to be held
  * while the program waits for input: there SIGINT has to end it. */
 void interrupt_hold(void);
-/* What SIGINT did before holds again; the flag stays. */
+
+/* The same for SIGINT, SIGTERM and SIGHUP, which end batch jobs. System calls go on after them: for
+ * work whose waiting looks at the flag. timeout(1) and make(1) send their signal to the process and
+ * to its group: SIGTERM and SIGHUP count once within a second. */
+void interrupt_hold_all(void);
+
+/* What the signals did before holds again; the flag stays. */
 void interrupt_release(void);
 
+/* The number of the signal that came, or 0. */
 const volatile sig_atomic_t *interrupt_flag(void);
 
-/* End the process by SIGINT, so that the shell sees it. Temporaries of outputs are removed. */
+/* End the process by the signal that came, so that the shell sees it. Temporaries of outputs are
+ * removed. */
 _Noreturn void interrupt_die(void);
 
 #endif

@@ -1,11 +1,9 @@
-/* picture_file.c - reading picture files and remembering which are done (see picture_file.h).
- */
+/* picture_file.c - reading picture files (see picture_file.h). */
 #include "model/picture_file.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "image/picture.h"
-#include "stream/read.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -130,111 +128,4 @@ int picture_file_key(const char *name, char key[RECORD_KEY_MOST + 1])
 	else
 		stand_in(name, key);
 	return result;
-}
-
-/* Identities are digests of key, a zero byte, and source or reason; sorted after reading. */
-struct known_pictures {
-	struct digest *identities;
-	size_t count, capacity;
-	bool exists;
-};
-
-static struct digest identity_of(const char *key, const void *rest, size_t size)
-{
-	struct digest none = { { 0 } };
-	struct hasher *hasher = hasher_new();
-	if (!hasher)
-		return none; /* matches nothing: the picture is computed again */
-	hasher_add(hasher, key, strlen(key) + 1);
-	hasher_add(hasher, rest, size);
-	return hasher_end(hasher);
-}
-
-static int compare_digests(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct digest));
-}
-
-static bool contains(const struct known_pictures *known, const struct digest *identity)
-{
-	return known->count &&
-	       bsearch(identity, known->identities, known->count, sizeof *identity, compare_digests);
-}
-
-static int add(struct known_pictures *known, struct digest identity)
-{
-	if (memory_grow((void **)&known->identities, &known->capacity, known->count + 1,
-	        sizeof *known->identities) < 0)
-		return -1;
-	if (!digest_is_zero(&identity))
-		known->identities[known->count++] = identity;
-	return 0;
-}
-
-/* All records of the file: 0 at its proper end, -1. */
-static int read_records(
-    struct known_pictures *known, struct reader *reader, const struct digest *maker)
-{
-	struct record record;
-	int found;
-	while ((found = reader_next(reader, &record)) > 0) {
-		int result = 0;
-		if (record.kind == RECORD_FAILED) {
-			const void *reason = reader_payload(reader);
-			result = reason
-			             ? add(known, identity_of(record.key, reason, (size_t)record.payload_size))
-			             : -1;
-		} else if (strcmp(record.name, "vit") == 0 && digest_equal(&record.maker, maker) &&
-		           !digest_is_zero(&record.source)) {
-			result = add(
-			    known, identity_of(record.key, record.source.bytes, sizeof record.source.bytes));
-		}
-		if (result < 0)
-			return -1;
-	}
-	return found;
-}
-
-struct known_pictures *known_pictures_read(const char *path, const struct digest *maker)
-{
-	struct known_pictures *known = memory_allocate_zero(1, sizeof *known);
-	if (!known || (access(path, F_OK) < 0 && errno == ENOENT))
-		return known;
-	known->exists = true;
-	struct reader *reader = reader_open(path);
-	int result = reader ? read_records(known, reader, maker) : -1;
-	reader_close(reader);
-	if (result < 0) {
-		known_pictures_release(known);
-		return NULL;
-	}
-	if (known->count)
-		qsort(known->identities, known->count, sizeof *known->identities, compare_digests);
-	return known;
-}
-
-bool known_pictures_has(
-    const struct known_pictures *known, const char *key, const struct digest *source)
-{
-	struct digest identity = identity_of(key, source->bytes, sizeof source->bytes);
-	return contains(known, &identity);
-}
-
-bool known_pictures_failed(const struct known_pictures *known, const char *key, const char *reason)
-{
-	struct digest identity = identity_of(key, reason, strlen(reason));
-	return contains(known, &identity);
-}
-
-bool known_pictures_exist(const struct known_pictures *known)
-{
-	return known->exists;
-}
-
-void known_pictures_release(struct known_pictures *known)
-{
-	if (!known)
-		return;
-	memory_release(known->identities);
-	memory_release(known);
 }

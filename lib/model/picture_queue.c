@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum slot_state { SLOT_FREE, SLOT_NAMED, SLOT_WORKING, SLOT_DONE };
 
@@ -175,11 +176,26 @@ struct picture_queue *picture_queue_start(const struct picture_plan *plan)
 	return queue;
 }
 
+/* Wait for a change; where a signal may end the work, no longer than a tenth of a second. */
+static void wait_for_change(struct picture_queue *queue)
+{
+	enum { TENTH = 100000000, SECOND = 1000000000 };
+	if (!queue->plan.stop) {
+		pthread_cond_wait(&queue->changed, &queue->lock);
+		return;
+	}
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += until.tv_nsec + TENTH >= SECOND;
+	until.tv_nsec = (until.tv_nsec + TENTH) % SECOND;
+	pthread_cond_timedwait(&queue->changed, &queue->lock, &until);
+}
+
 int picture_queue_take(struct picture_queue *queue, bool wait, struct prepared_picture *prepared)
 {
 	int result = 0;
 	pthread_mutex_lock(&queue->lock);
-	for (;;) {
+	while (!queue->plan.stop || !*queue->plan.stop) {
 		struct slot *slot = &queue->slots[queue->taken % queue->plan.depth];
 		if (queue->taken < queue->named && slot->state == SLOT_DONE) {
 			*prepared = slot->prepared;
@@ -197,7 +213,7 @@ int picture_queue_take(struct picture_queue *queue, bool wait, struct prepared_p
 		}
 		if (!wait)
 			break;
-		pthread_cond_wait(&queue->changed, &queue->lock);
+		wait_for_change(queue);
 	}
 	pthread_mutex_unlock(&queue->lock);
 	return result;

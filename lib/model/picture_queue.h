@@ -5,6 +5,7 @@
 #ifndef ZV_MODEL_PICTURE_QUEUE_H
 #define ZV_MODEL_PICTURE_QUEUE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,6 +25,9 @@ struct picture_plan {
 	/* Is this picture done already? Asked before decoding, from several threads; may be NULL. */
 	bool (*known)(void *context, const char *name, const struct digest *source);
 	void *context;
+	/* Once this is set by a signal, picture_queue_take() tells the end; may be NULL. The threads may
+	 * then still wait for a name, and picture_queue_finish() with them. */
+	const volatile sig_atomic_t *stop;
 };
 
 enum picture_outcome { PICTURE_READY, PICTURE_KNOWN, PICTURE_FAILED };

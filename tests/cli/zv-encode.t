@@ -126,10 +126,88 @@ zv-encode -m ziya --append cache.zv text 2>errors
 is "--append: a failure is reported again" "$?:$(cat errors)" \
 	"1:zv-encode: text: not a picture (JPEG, PNG, WebP or PNM)"
 is "... but recorded once" "$(records cache.zv | grep -c '^F')" 1
+cp cache.zv copy.zv
+head -c 3000 photo.jpg >late.jpg
+zv-encode -m ziya --append late.zv photo.jpg late.jpg text 2>/dev/null
+: >late.jpg
+zv-encode -m ziya --append late.zv photo.jpg late.jpg 2>/dev/null
+is "--append: another reason takes the place of the one before" \
+	"$(records late.zv | grep '^F' | cut -f2,8 | sort | tr '\t\n' ':|')" \
+	"late.jpg:empty file|text:not a picture (JPEG, PNG, WebP or PNM)|"
+cp cat.jpg late.jpg
+zv-encode -m ziya --append late.zv late.jpg
+is "--append: a picture that failed is tried again; its failure goes, others stay" "$?:$(keys late.zv)" \
+	"0:T:photo.jpg T:late.jpg F:text E:- "
+zv-ls --check late.zv >/dev/null 2>errors
+is "... and the file is sound" "$(cat errors)" \
+	'zv-ls: late.zv: "text" failed: not a picture (JPEG, PNG, WebP or PNM)'
+before=$(ls -li --full-time late.zv)
+zv-encode -m ziya --append late.zv late.jpg photo.jpg
+is "... and stays alone from now on" "$(ls -li --full-time late.zv)" "$before"
+: >late.jpg; zv-encode -m ziya --append late.zv late.jpg 2>/dev/null
+cp cat.jpg late.jpg; zv-encode -m ziya --append late.zv late.jpg
+is "--append: a failure between two good states goes too" "$(keys late.zv)" \
+	"T:photo.jpg T:late.jpg F:text E:- "
+zv-encode -m ziya --append kept.zv -T badlist 2>/dev/null
+is "--append: a damaged list loses nothing" "$?:$(keys kept.zv)" "1:T:photo.jpg E:- "
+zv-encode -m ziya --append strict3.zv --strict photo.jpg missing cat.jpg 2>/dev/null
+is "--append --strict: what came before is kept" "$?:$(keys strict3.zv)" "1:T:photo.jpg E:- "
+zv-encode -m ziya --append none2.zv -T /dev/null
+is "--append of nothing makes an empty file" "$(keys none2.zv)" "E:- "
 head -c 5000 cache.zv >damaged.zv; cp damaged.zv copy.zv
 status "--append to a damaged file is refused" 1 zv-encode -m ziya --append damaged.zv cat.jpg
 same "... which stays as it was" damaged.zv copy.zv
 status "--append and -o" 2 zv-encode -m ziya --append a.zv -o b.zv cat.jpg
+
+### --append and signals; a shell's background job ignores SIGINT unless told otherwise
+zv-encode -m ziya photo.jpg cat.jpg dog.jpg >fresh.zv
+tensors() { records "$1" | grep '^T' | sort; }
+number=130
+for signal in INT TERM HUP; do
+	case $signal in INT) number=130 ;; TERM) number=143 ;; HUP) number=129 ;; esac
+	rm -f long.zv names; mkfifo names
+	zv-encode -m ziya --append long.zv photo.jpg
+	env --default-signal=INT,TERM,HUP zv-encode -v -m ziya --append long.zv -T names 2>errors &
+	job=$!
+	exec 3>names
+	printf 'photo.jpg\ncat.jpg\n' >&3
+	tries=0
+	until ls .long.zv.*.part >/dev/null 2>&1 || [ $tries -ge 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+	kill -$signal $job
+	# timeout(1) sends its signal twice
+	[ $signal = INT ] || kill -$signal $job 2>/dev/null
+	wait $job
+	is "SIG$signal: dies of it" $? $number
+	exec 3>&-
+	is "SIG$signal: what was done is there" "$(keys long.zv)" "T:photo.jpg E:- T:cat.jpg E:- "
+	is "SIG$signal: and counted" "$(cat errors)" "zv-encode: 1 pictures encoded, 0 failed, 1 already there"
+	is "SIG$signal: no temporary" "$(find . -name '*.part')" ""
+	zv-encode -m ziya --append long.zv -T list
+	is "SIG$signal: the next run does the rest" "$(keys long.zv)" "T:photo.jpg E:- T:cat.jpg E:- T:dog.jpg E:- "
+	is "SIG$signal: records are those of one run" "$(tensors long.zv)" "$(tensors fresh.zv)"
+done
+mkfifo names2
+env --default-signal=INT zv-encode -m ziya --append never.zv -T names2 &
+job=$!
+exec 3>names2
+sleep 0.5
+kill -INT $job
+wait $job
+is "a signal while nothing came: dies of it, no file" "$?:$(ls never.zv 2>/dev/null)" "130:"
+exec 3>&-
+cp once.zv twice.zv
+env --default-signal=INT zv-encode -m ziya --size 2800 --append twice.zv photo.jpg cat.jpg &
+job=$!
+sleep 1; kill -INT $job; sleep 0.5; kill -INT $job 2>/dev/null
+wait $job
+is "a second SIGINT ends at once" $? 130
+same "... and the file is the old one" twice.zv once.zv
+is "... without a temporary" "$(find . -name '*.part')" ""
+rm names
+env --default-signal=INT zv-encode -m ziya --size 2800 -o whole.zv photo.jpg &
+job=$!
+sleep 1; kill -INT $job; wait $job
+is "without --append the first signal ends at once" "$?:$(ls whole.zv .*.part 2>/dev/null)" "130:"
 
 ### preparation
 field() { records "$1" | sed -n 1p | cut -f"$2"; }
