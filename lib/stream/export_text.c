@@ -35,6 +35,8 @@ static void format_number(
 		real = dtype_element(dtype, payload, i);
 		if (json && !isfinite(real))
 			snprintf(text, NUMBER_SIZE, "null");
+		else if (json && real == 0 && signbit(real)) /* "-0" would be read back as an integer */
+			snprintf(text, NUMBER_SIZE, "-0.0");
 		else
 			snprintf(text, NUMBER_SIZE, dtype == 'd' ? "%.17g" : "%.9g", real);
 	}

@@ -2,6 +2,7 @@
  * pointer to jansson's value, so that looking at values allocates nothing (see json.h).
  */
 #include "stream/json.h"
+#include "base/abort.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -53,6 +54,18 @@ static int check_limits(const uint8_t *bytes, size_t size)
 	return 0;
 }
 
+/* jansson takes a failed allocation for a fault of the text in some places, goes on without the
+ * value in others, and trips over an assert of its own in one; whether one failed is noted here. */
+static _Thread_local bool memory_was_short;
+
+static void *allocate(size_t size)
+{
+	void *pointer = memory_allocate(size, 1);
+	if (!pointer)
+		memory_was_short = true;
+	return pointer;
+}
+
 struct json *json_parse(const void *bytes, size_t size)
 {
 	if (size > JSON_SIZE_MOST) {
@@ -62,12 +75,17 @@ struct json *json_parse(const void *bytes, size_t size)
 	if (check_limits(bytes, size) < 0)
 		return NULL;
 	json_error_t reason;
+	json_set_alloc_funcs(allocate, memory_release);
+	memory_was_short = false;
 	/* jansson refuses NULL for an empty buffer, which is no value anyway. */
+	abort_means_memory(true);
 	json_t *root =
 	    json_loadb(size > 0 ? bytes : "", size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &reason);
-	if (root)
+	abort_means_memory(false);
+	if (root && !memory_was_short)
 		return (struct json *)root;
-	if (json_error_code(&reason) == json_error_out_of_memory)
+	json_decref(root);
+	if (memory_was_short || json_error_code(&reason) == json_error_out_of_memory)
 		error_memory(size);
 	else
 		error_input("JSON line %d, column %d: %s", reason.line, reason.column, reason.text);

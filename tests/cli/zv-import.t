@@ -322,7 +322,7 @@ zv-export --stack -k layernorm.weight -k layernorm.bias --keys keys -o stack.npy
 is "a stack by its keys" "$(zv-import --tensor --keys keys stack.npy | zv-export --json)" \
 	"$(zv-export --json -k layernorm.weight -k layernorm.bias seed/qformer.zv)"
 printf '{"key":"a","name":"x","dtype":"%s","shape":[2],"data":[%s]}\n' i8 -128,127 u16 0,65535 i64 -9223372036854775808,9223372036854775807 \
-	bool true,false f64 0.1,1e300 bf16 1,null f16 -0.5,65504 >types.json
+	bool true,false f64 0.1,1e300 bf16 1,null f16 -0.0,65504 >types.json
 is "every type" "$(zv-import --tensor types.json | zv-export --json | tr -d '\n')" \
 	"$(sed 's/1e300/1.0000000000000001e+300/; s/0.1,/0.10000000000000001,/' types.json | tr -d '\n')"
 printf '{"key":"a","failed":"because"}\n' >failed.json

@@ -15,10 +15,10 @@ for part in vit qformer llm; do zv-export --safetensors -o parts/$part.safetenso
 zv-export --raw -k tokenizer.model seed/llm.zv >parts/tokenizer.model
 zv-export --raw -k vocab.txt seed/qformer.zv >parts/vocab.txt
 toy-checkpoint.py chat src parts && toy-checkpoint.py llama base parts || exit 2
-zv-export --npy -o bias.npy -k post_layernorm.bias seed/vit.zv
+zv-export --json -k post_layernorm.bias seed/vit.zv >bias.json
 printf '{"do_sample": true}' >base/generation_config.json
 zv-import -q -o good src --base base --delta base >good.out || exit 2
-zv-import --tensor bias.npy -o good.zv || exit 2
+zv-import --tensor bias.json -o good.zv || exit 2
 
 # fails_well FAULT STATUSES: one import under a fault; says what was wrong
 fails_well() {
@@ -27,8 +27,7 @@ fails_well() {
 	if [ $fw_got -eq 0 ]; then
 		diff -r good model >/dev/null || echo "$1: exit 0 with another model"
 	else
-		# What stops the JSON parser looks to it like a damaged text.
-		case " $2 $(grep -q JSON err && echo 1) " in *" $fw_got "*) ;; *) echo "$1: exit $fw_got: $(head -c 200 err)" ;; esac
+		case " $2 " in *" $fw_got "*) ;; *) echo "$1: exit $fw_got: $(head -c 200 err)" ;; esac
 		[ -s err ] || echo "$1: exit $fw_got without a message"
 		[ ! -e model ] || echo "$1: exit $fw_got with a model"
 	fi
@@ -50,10 +49,10 @@ is "reads may fail" "$(head -n 12 wrong)" ""
 fails_well FAULT_SHORT=1 0 >wrong
 is "reads and writes may move less than asked" "$(cat wrong)" ""
 
-LD_PRELOAD=$shim FAULT_COUNT=count2 zv-import --tensor bias.npy -o one.zv
+LD_PRELOAD=$shim FAULT_COUNT=count2 zv-import --tensor bias.json -o one.zv
 for k in $(seq 1 "$(head -n 1 count2)"); do
 	rm -f one.zv
-	LD_PRELOAD=$shim FAULT_ALLOCATION=$k zv-import --tensor bias.npy -o one.zv >out 2>err
+	LD_PRELOAD=$shim FAULT_ALLOCATION=$k zv-import --tensor bias.json -o one.zv >out 2>err
 	got=$?
 	case $got in
 	0) cmp -s one.zv good.zv || echo "allocation $k: another stream" ;;
