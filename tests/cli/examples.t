@@ -1,0 +1,115 @@
+# examples.t - what stands in examples/ runs, with a toy model: batch/Makefile, cache.sh, search.sh.
+# (demo.sh is run by make demo.)
+# shellcheck shell=sh
+# shellcheck source=tests/lib.sh
+. "$ZV_TESTS/lib.sh"
+. "$ZV_TESTS/support/fixture.sh"
+fixture_make || { fail "fixtures"; finish; }
+examples=$ZV_ROOT/examples
+unset MAKEFLAGS MAKELEVEL MFLAGS
+batch() { make -f "$examples/batch/Makefile" MODEL=ziya GENERATE=--max-new=4 "$@"; }
+
+### batch/Makefile
+printf 'photo.jpg\ncat.jpg\ndog.jpg\nmissing.jpg\n' >four
+ok "batch: a job with a picture that fails" batch -j2 LIST=four N=3 WORK=job
+is "batch: all records, in a stream that is whole" "$(zv-ls job/photos.zv 2>/dev/null | cut -f1 | sort | tr '\n' ' ')" \
+	"cat.jpg dog.jpg missing.jpg photo.jpg "
+zv-cat --no-failed job/photos.zv -o job.zv
+sort list >keys
+zv-cat -k cat.jpg job.zv -o one.zv; zv-cat -k cat.jpg photos.zv -o wanted.zv
+same "batch: features are those of zv-encode" one.zv wanted.zv
+ok "batch: the index is good" zv-cat -k photo.jpg job/photos.zv -o one.zv
+is "batch: a caption for each picture" "$(cut -f1 job/captions.tsv | sort)" "$(cat keys)"
+is "batch: captions are those of the pipeline" "$(sort job/captions.tsv)" \
+	"$(zv-qformer -m ziya photos.zv | zv-generate -m ziya -p 'Describe the picture.' --max-new=4 | sort)"
+is "batch: names of the matrix" "$(sort job/feats.txt)" "$(cat keys)"
+is "batch: shape of the matrix" "$(python3 -c '
+import ast
+f = open("job/feats.npy", "rb"); f.read(8); n = int.from_bytes(f.read(2), "little")
+print("x".join(map(str, ast.literal_eval(f.read(n).decode())["shape"])))')" \
+	"3x$(zv-ls feats.zv | head -n 1 | cut -f4)"
+is "batch: make failed" "$(batch -s LIST=four N=3 WORK=job failed)" \
+	"missing.jpg	cannot open: No such file or directory"
+like "batch: nothing is left to do" "$(batch LIST=four N=3 WORK=job)" "*Nothing to be done*"
+cp dog.jpg missing.jpg; touch four
+ok "batch: a list that changed" batch -s LIST=four N=3 WORK=job
+is "batch: what failed is there now" "$(batch -s LIST=four N=3 WORK=job failed; cut -f1 job/captions.tsv | sort | tr '\n' ' ')" \
+	"cat.jpg dog.jpg missing.jpg photo.jpg "
+ok "batch: a shard alone" batch -s LIST=list N=3 WORK=task I=2 shard
+is "batch: only this shard" "$(cut -f1 task/captions/2of3.tsv; cd task && find . -name '*of3.*' | sort | tr '\n' ' ')" \
+	"cat.jpg
+./captions/2of3.tsv ./feats/2of3.zv ./photos/2of3.cache ./photos/2of3.zv "
+PROMPT="What's on \$HOME?" batch -s LIST=list N=1 WORK=quoted quoted/captions.tsv
+is "batch: a prompt with a quote" "$(sort quoted/captions.tsv)" \
+	"$(zv-qformer -m ziya photos.zv | zv-generate -m ziya -p "What's on \$HOME?" --max-new=4 | sort)"
+
+# Ctrl-C in the middle: the group of make gets it. A pipe as the list holds zv-encode up.
+mkfifo slow
+env --default-signal=INT setsid make -s -f "$examples/batch/Makefile" MODEL=ziya LIST=slow N=1 WORK=cut >out 2>&1 &
+job=$!
+exec 3>slow
+printf 'photo.jpg\n' >&3
+tries=0
+until ls cut/photos/.*.part >/dev/null 2>&1 || [ $tries -ge 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+kill -INT -$job
+wait $job
+ok "batch: interrupted make fails" test $? -ne 0
+exec 3>&-
+is "batch: interrupted make leaves the cache, no shard" "$(cd cut/photos && find . -type f)" "./1of1.cache"
+is "batch: with what was done" "$(zv-ls --keys cut/photos/1of1.cache)" photo.jpg
+mkdir hidden; mv photo.jpg hidden
+batch -s LIST=list N=1 WORK=cut >out 2>&1
+mv hidden/photo.jpg .
+ok "batch: the next make asks for all pictures" grep -q 'photo.jpg: cannot open' out
+touch list
+ok "batch: and goes on" batch -s LIST=list N=1 WORK=cut
+is "batch: each picture is there once" "$(zv-ls --keys cut/photos.zv | sort)" "$(cat keys)"
+
+### cache.sh
+mkdir -p 'album/a b'; cp photo.jpg 'album/a b/one.jpg'; cp cat.jpg album/two.JPG; echo no >album/notes.txt
+sh "$examples/cache.sh" update ziya album.zv album 2>err
+is "cache.sh update: counts" "$?:$(cat err)" "0:zv-encode: 2 pictures encoded, 0 failed, 0 already there"
+is "cache.sh keys" "$(sh "$examples/cache.sh" keys album.zv | tr '\n' '|')" "album/a b/one.jpg|album/two.JPG|"
+cp dog.jpg album/three.jpg; echo broken >album/four.png
+sh "$examples/cache.sh" update ziya album.zv album 2>err
+is "cache.sh update: only what is new; failures are status 1" "$?:$(tail -n 1 err)" \
+	"1:zv-encode: 1 pictures encoded, 1 failed, 2 already there"
+sh "$examples/cache.sh" ask ziya album.zv '里面有什么？' 'album/a b/one.jpg' album/three.jpg >answers
+is "cache.sh ask: the chosen pictures" "$?:$(cut -f1 answers | sort | tr '\n' '|')" "0:album/a b/one.jpg|album/three.jpg|"
+zv-ask -m ziya 'album/a b/one.jpg' album/three.jpg '里面有什么？' >asked
+same "cache.sh ask: answers are those of zv-ask" answers asked
+is "cache.sh ask: a picture that is not there" "$(sh "$examples/cache.sh" ask ziya album.zv 'What?' none.jpg 2>&1)" \
+	'zv-cat: no record has the key "none.jpg"'
+status "cache.sh: usage" 2 sh "$examples/cache.sh" ask ziya
+like "cache.sh: usage is legible" "$(sh "$examples/cache.sh" 2>&1)" "usage: cache.sh update*keys CACHE*"
+
+### search.sh
+sh "$examples/search.sh" ziya photos.zv 'a dog on the beach' >found
+is "search.sh: all pictures, in order of probability" \
+	"$?:$(wc -l <found | tr -d ' '):$(sort -rn <found | cmp - found 2>&1)" "0:3:"
+is "search.sh: probabilities are those of zv-qformer --match" "$(cut -f2 found | sort)" "$(cat keys)"
+wanted=$(zv-qformer -m ziya --match -p 'a dog on the beach' photos.zv | zv-export --json -n itm | python3 -c '
+import json, math, sys
+for line in sys.stdin:
+    row = json.loads(line); no, yes = row["data"]
+    print("%.4f\t%s" % (1 / (1 + math.exp(no - yes)), row["key"]))' | sort -k1,1rn -k2)
+is "search.sh: ... computed elsewhere" "$(cat found)" "$wanted"
+is "search.sh: the best one only" "$(sh "$examples/search.sh" ziya photos.zv 'a dog on the beach' 1 | wc -l | tr -d ' ')" 1
+# The candidate is the picture with the largest dot product: the same from the .npy by Python.
+sh "$examples/search.sh" ziya photos.zv '雪人' 1 >found
+printf '雪人\n' | zv-qformer -m ziya --text | zv-export --stack -o text.npy
+is "search.sh: ... is the one that the matrix tells" "$(cut -f2 found)" "$(python3 - <<'PY'
+import ast, struct
+def load(path):
+    f = open(path, 'rb'); f.read(8); n = int.from_bytes(f.read(2), 'little')
+    shape = ast.literal_eval(f.read(n).decode())['shape']; data = f.read()
+    return shape, struct.unpack('<%df' % (len(data) // 4), data)
+(count, rows, width), x = load('photos.npy')
+_, t = load('text.npy')
+names = open('photos.txt').read().splitlines()
+score = lambda p: max(sum(a * b for a, b in zip(t, x[(p * rows + r) * width:][:width])) for r in range(rows))
+print(names[max(range(count), key=score)])
+PY
+)"
+status "search.sh: no such stream" 2 sh "$examples/search.sh" ziya none.zv text
+finish
