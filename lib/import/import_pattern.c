@@ -258,7 +258,8 @@ int import_pattern_match(const char *pattern, const char *name)
 		if (found)
 			return 1;
 		at = strchr(at, '.');
-		at += at != NULL;
+		if (at)
+			at++;
 	}
 	return 0;
 }
