@@ -1,5 +1,5 @@
-# examples.t - what stands in examples/ runs, with a toy model: batch/Makefile, cache.sh, search.sh.
-# (demo.sh is run by make demo.)
+# examples.t - what stands in examples/ runs, with a toy model: batch/Makefile, cache.sh, search.sh;
+# and so do the commands of README.md. (demo.sh is run by make demo.)
 # shellcheck shell=sh
 # shellcheck source=tests/lib.sh
 . "$ZV_TESTS/lib.sh"
@@ -8,6 +8,19 @@ fixture_make || { fail "fixtures"; finish; }
 examples=$ZV_ROOT/examples
 unset MAKEFLAGS MAKELEVEL MFLAGS
 batch() { make -f "$examples/batch/Makefile" MODEL=ziya GENERATE=--max-new=4 "$@"; }
+
+### README.md: all commands but the import of a checkpoint, as they stand
+mkdir -p readme/cats
+cp photo.jpg dog.jpg readme; cp cat.jpg readme/cats/1.jpg
+cp -R ziya readme/ziya; cp -R ziya readme/itm
+cd readme || exit 2
+printf 'photo.jpg\ncats/1.jpg\n' >list
+sed -n '/^## What you type/,/^|/s/^    \(zv-.*\)/\1/p' "$ZV_ROOT/README.md" | grep -v '^zv-import' >commands
+ok "README: there are commands" test "$(wc -l <commands)" -ge 7
+while read -r command <&3; do
+	ok "README: $command" sh -c "$command"
+done 3<commands
+cd .. || exit 2
 
 ### batch/Makefile
 printf 'photo.jpg\ncat.jpg\ndog.jpg\nmissing.jpg\n' >four
