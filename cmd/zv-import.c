@@ -11,7 +11,6 @@
 #include "import/import.h"
 #include "import/import_records.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,28 +87,6 @@ static const struct program program = {
 	    "zv-import --tensor --keys feats.txt --name itc feats.npy -o feats.zv" },
 	.see_also = "zv-export(1), zv-ls(1), zv-model(5)",
 };
-
-static void clean_up_and_die(int signal_number)
-{
-	output_clean_up();
-	import_clean_up();
-	signal(signal_number, SIG_DFL);
-	raise(signal_number);
-}
-
-/* The directory being built must go too when the program is interrupted. */
-static void prepare_signals(void)
-{
-	static const int deadly[] = { SIGINT, SIGTERM, SIGHUP };
-	for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++) {
-		struct sigaction action = { .sa_handler = clean_up_and_die };
-		struct sigaction before;
-		if (sigaction(deadly[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-			sigaction(deadly[i], &action, NULL);
-	}
-	/* A file size limit is a failed write like any other, not a death without a word. */
-	signal(SIGXFSZ, SIG_IGN);
-}
 
 static char parse_dtype(const char *text, size_t length)
 {
@@ -248,8 +225,11 @@ static void import_tensors(char **files, int count)
 		if (failed)
 			message_raise(EXIT_ITEM);
 	}
+	uint64_t tensors = writer_totals(writer).tensors;
 	if (writer_finish(writer) < 0)
 		program_fail(common.output);
+	if (common.verbose)
+		message_note(NULL, "%llu tensors", (unsigned long long)tensors);
 }
 
 static void keep_adapter(void)
@@ -266,7 +246,8 @@ static void keep_adapter(void)
 int main(int argc, char **argv)
 {
 	int first = program_begin(&program, argc, argv);
-	prepare_signals();
+	/* The directory being built must go too when the program is interrupted. */
+	output_clean_up_also(import_clean_up);
 	if (option.tensor) {
 		if (first == argc)
 			program_usage("no file with a tensor is given");

@@ -7,9 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -30,11 +31,20 @@ struct output {
  * before the file exists and emptied after it is gone, so the handler never misses one. */
 static char temporaries[OUTPUT_MOST][4096];
 
+static void (*clean_up_also)(void);
+
+void output_clean_up_also(void (*also)(void))
+{
+	clean_up_also = also;
+}
+
 void output_clean_up(void)
 {
 	for (int slot = 0; slot < OUTPUT_MOST; slot++)
 		if (temporaries[slot][0])
 			unlink(temporaries[slot]);
+	if (clean_up_also)
+		clean_up_also();
 }
 
 static int create_temporary(struct output *output, mode_t mode)
@@ -72,26 +82,51 @@ static int create_temporary(struct output *output, mode_t mode)
 	return error_system("cannot find a free name for a temporary file");
 }
 
+/* The file that a chain of symbolic links names, whether it exists yet or not, so that the file
+ * is replaced and not the link. target has PATH_MAX bytes. 0 or -1. */
+static int follow_links(const char *path, char *target)
+{
+	enum { LINKS_MOST = 40 };
+	if (strlen(path) >= PATH_MAX)
+		return error_system("file name is too long");
+	strcpy(target, path);
+	for (int i = 0; i < LINKS_MOST; i++) {
+		char link[PATH_MAX], joined[2 * PATH_MAX];
+		ssize_t length = readlink(target, link, sizeof link - 1);
+		if (length < 0)
+			return 0; /* no link, or nothing there */
+		link[length] = '\0';
+		const char *slash = link[0] == '/' ? NULL : strrchr(target, '/');
+		int directory = slash ? (int)(slash - target + 1) : 0;
+		if (snprintf(joined, sizeof joined, "%.*s%s", directory, target, link) >= PATH_MAX)
+			return error_system("file name is too long");
+		strcpy(target, joined);
+	}
+	return error_system("too many symbolic links");
+}
+
 static int open_path(struct output *output, const char *path)
 {
 	struct stat status;
+	char target[PATH_MAX];
 	bool exists = stat(path, &status) == 0;
 	if (!path[0] || (!exists && errno != ENOENT)) {
 		if (!path[0])
 			errno = ENOENT;
 		return error_system("cannot open for writing:");
 	}
-	/* A symbolic link is followed, so that the file it names is replaced and not the link. */
-	char *resolved = exists ? realpath(path, NULL) : NULL;
-	output->path = memory_text(resolved ? resolved : path, strlen(resolved ? resolved : path));
-	free(resolved);
-	if (!output->path)
+	if (follow_links(path, target) < 0 || !(output->path = memory_text(target, strlen(target))))
 		return -1;
 	if (exists && S_ISDIR(status.st_mode))
 		return error_system("is a directory");
 	if (!exists || S_ISREG(status.st_mode)) {
 		output->regular = true;
-		return create_temporary(output, exists ? status.st_mode & 0777 : 0666);
+		if (create_temporary(output, 0666) < 0)
+			return -1;
+		/* A file that is replaced keeps its mode, whatever the umask; failing that is no harm. */
+		return exists && fchmod(output->descriptor, status.st_mode & 0777) < 0 && errno != EPERM
+		           ? error_system("cannot set the mode of the new file:")
+		           : 0;
 	}
 	output->descriptor = open(path, O_WRONLY | O_CLOEXEC);
 	return output->descriptor < 0 ? error_system("cannot open for writing:") : 0;
@@ -105,9 +140,9 @@ struct output *output_open(const char *path)
 	output->slot = -1;
 	output->descriptor = STDOUT_FILENO;
 	if (path && strcmp(path, "-") != 0) {
+		output->descriptor = -1;
 		if (open_path(output, path) < 0) {
-			memory_release(output->path);
-			memory_release(output);
+			output_abandon(output);
 			return NULL;
 		}
 	} else {
@@ -128,6 +163,11 @@ static int write_fully(int descriptor, const unsigned char *bytes, size_t size)
 		ssize_t taken = write(descriptor, bytes, size);
 		if (taken < 0 && errno == EINTR)
 			continue;
+		if (taken < 0 && errno == EAGAIN) { /* a pipe that somebody made non-blocking */
+			struct pollfd room = { .fd = descriptor, .events = POLLOUT };
+			poll(&room, 1, -1);
+			continue;
+		}
 		if (taken < 0 && errno == EPIPE) {
 			output_clean_up();
 			signal(SIGPIPE, SIG_DFL);
@@ -180,6 +220,11 @@ int output_patch(struct output *output, uint64_t offset, const void *bytes, size
 		size -= (size_t)taken;
 	}
 	return 0;
+}
+
+int output_flush(struct output *output)
+{
+	return flush_gathered(output);
 }
 
 bool output_is_regular(const struct output *output)

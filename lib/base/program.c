@@ -73,14 +73,21 @@ static struct {
 	int count;
 } table;
 
+static void collect_option(const struct option_entry *entry)
+{
+	if (table.count == OPTIONS_MOST)
+		abort(); /* a fault of the program: its first run shows it */
+	table.entries[table.count++] = entry;
+}
+
 static void collect_options(const struct program *program)
 {
 	table.count = 0;
 	for (const struct option_entry *entry = program->options; entry && entry->name; entry++)
-		table.entries[table.count++] = entry;
+		collect_option(entry);
 	for (int i = 0; i < COMMON_COUNT; i++)
 		if (!common_entries[i].bit || program->common & common_entries[i].bit)
-			table.entries[table.count++] = &common_entries[i].entry;
+			collect_option(&common_entries[i].entry);
 }
 
 static void print_synopsis(FILE *stream)
@@ -232,6 +239,15 @@ static void take_environment(void)
 		common.threads = threads_available();
 }
 
+/* getopt takes the beginning of a long name for the name; a script that relied on that would break
+ * with the next option that begins alike. word: the option as typed, "--name" or "--name=value". */
+static void refuse_abbreviation(const char *word, const char *name)
+{
+	size_t length = strcspn(word, "=");
+	if (length != strlen(name) + 2)
+		program_usage("unknown option %.*s; did you mean --%s", (int)length, word, name);
+}
+
 static void parse_options(int argc, char **argv)
 {
 	enum { HELP = 1000, VERSION, FIRST };
@@ -251,8 +267,11 @@ static void parse_options(int argc, char **argv)
 	longs[table.count] = (struct option){ "help", no_argument, NULL, HELP };
 	longs[table.count + 1] = (struct option){ "version", no_argument, NULL, VERSION };
 	opterr = 0;
-	int found;
-	while ((found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+	int found, place = -1;
+	for (; (found = getopt_long(argc, argv, shorts, longs, &place)) != -1; place = -1) {
+		if (place >= 0 && found != '?' && found != ':')
+			refuse_abbreviation(
+			    argv[optind - 1 - (optarg && optarg == argv[optind - 1])], longs[place].name);
 		if (found == 'h' || found == HELP) {
 			print_help();
 			program_exit();
@@ -310,6 +329,8 @@ static void prepare_signals(void)
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	/* A file size limit is a failed write like any other, not a death without a word. */
+	signal(SIGXFSZ, SIG_IGN);
 	for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++) {
 		struct sigaction action = { .sa_handler = clean_up_and_die };
 		struct sigaction before;

@@ -43,6 +43,12 @@ for program in $(programs); do
 		status "$program -o /dev/null" 0 "$program" $args -o /dev/null
 		ok "/dev/null is still a device" test -c /dev/null
 		status "$program -o /dev/full: exit 2" 2 "$program" $args -o /dev/full
+		printf old >out
+		said=$(ulimit -f 0; "$program" $args -o out 2>&1)
+		is "$program -o beyond the file size limit: exit 2" $? 2
+		like "$program: with a message" "$said" "zv-*: out: write error: *"
+		is "$program: the old file stays" "$(cat out)" old
+		is "$program: and no other" "$(leftover)" ""
 		status "$program -o into no directory: exit 2" 2 "$program" $args -o absent/out
 		status "$program -o a directory: exit 2" 2 "$program" $args -o .
 		status "$program -o '': exit 2" 2 "$program" $args -o ''

@@ -39,6 +39,7 @@ stream zvt 1*"
 
 	knows "$program" --threads && like "$program --version names the kernels" "$(cat version)" "*kernels *"
 	usage_error "$program: an unknown long option" "$program" no-such-option --no-such-option
+	usage_error "$program: a long option cut short" "$program" --verbos --verbos
 	usage_error "$program: an unknown short option" "$program" -Y -Y
 	for letter in m o T; do
 		knows "$program" "-$letter" && usage_error "$program: -$letter without its argument" "$program" "-$letter" "-$letter"

@@ -20,7 +20,7 @@ knows() { "$ZV_BUILD/$1" --help 2>/dev/null | grep -qE -- "^ +(-[A-Za-z0-9], )?$
 
 # Model directory ziya, pictures photo.jpg cat.jpg dog.jpg, their names in list, questions.tsv,
 # photos.zv (vit features), feats.zv (contrast features), prompts.zv (soft prompts), text.
-# What the programs at hand cannot make is left out.
+# bias.npy (a tensor). What the programs at hand cannot make is left out.
 fixture_make() {
 	cp "$ZV_ROOT/examples/pictures/balls.jpg" photo.jpg
 	cp "$ZV_ROOT/examples/pictures/beach.jpg" cat.jpg
@@ -31,6 +31,7 @@ fixture_make() {
 	mkdir -p ziya
 	[ -x "$ZV_BUILD/tools/seed-model" ] || return 1
 	seed-model ziya >/dev/null || return 1
+	have zv-export && zv-export -q --npy -k post_layernorm.bias -o bias.npy ziya/vit.zv
 	have zv-encode || return 0
 	zv-encode -q -m ziya -o photos.zv photo.jpg cat.jpg dog.jpg || return 1
 	have zv-qformer || return 0
@@ -51,6 +52,7 @@ example() {
 	zv-qformer) args='-m ziya photos.zv' filter='-m ziya' input=photos.zv takes=stream gives=tensors ;;
 	zv-generate) args='-m ziya -p Describe --max-new=4 prompts.zv' filter='-m ziya -p Describe --max-new=4' input=prompts.zv takes=stream ;;
 	zv-tokenize) args='-m ziya text' filter='-m ziya' input=text takes=text ;;
+	zv-import) args='--tensor bias.npy' input=bias.npy gives=tensors ;;
 	zv-export) args='--json photos.zv' filter='--json' input=photos.zv takes=stream ;;
 	zv-ls) args='photos.zv' filter=' ' input=photos.zv takes=stream ;;
 	zv-cat) args='photos.zv' filter=' ' input=photos.zv takes=stream gives=tensors ;;

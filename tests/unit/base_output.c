@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Entries of the scratch directory. */
@@ -49,7 +50,7 @@ static int holds(const char *path, const char *text)
 static void test_atomic(void)
 {
 	make_file("old", "before");
-	chmod("old", 0640);
+	chmod("old", 0662); /* bits that a umask would take */
 	struct output *output = output_open("old");
 	TAP_OK(output && output_write(output, "after", 5) == 0, "a file is written");
 	TAP_OK(holds("old", "before") && entries() == 2, "beside the old one");
@@ -58,7 +59,7 @@ static void test_atomic(void)
 	TAP_OK(
 	    output_commit(output) == 0 && holds("old", "aFter") && entries() == 1, "and replaces it");
 	struct stat status;
-	TAP_OK(stat("old", &status) == 0 && (status.st_mode & 0777) == 0640, "with its permissions");
+	TAP_OK(stat("old", &status) == 0 && (status.st_mode & 0777) == 0662, "with its permissions");
 	output = output_open("old");
 	if (output)
 		output_write(output, "lost", 4);
@@ -82,6 +83,16 @@ static void test_special(void)
 	    "is followed");
 	struct stat status;
 	TAP_OK(lstat("link", &status) == 0 && S_ISLNK(status.st_mode), "and stays a link");
+	TAP_OK(mkdir("far", 0700) == 0 && symlink("far/middle", "dangling") == 0 &&
+	           symlink("target", "far/middle") == 0,
+	    "a link to a link to nothing");
+	output = output_open("dangling");
+	TAP_OK(output && output_write(output, "there", 5) == 0 && output_commit(output) == 0 &&
+	           holds("far/target", "there") && lstat("dangling", &status) == 0 &&
+	           S_ISLNK(status.st_mode),
+	    "makes what it names");
+	TAP_OK(symlink("loop", "loop") == 0 && !output_open("loop"), "a loop is refused: %s",
+	    error_text());
 	output = output_open("/dev/null");
 	TAP_OK(output && !output_is_regular(output) && output_write(output, "x", 1) == 0 &&
 	           output_commit(output) == 0 && stat("/dev/null", &status) == 0 &&
@@ -148,11 +159,36 @@ static void test_trouble(void)
 	    output_commit(output) < 0 && holds("kept", "old"), "after trouble it is not put in place");
 }
 
+/* A pipe that somebody else made non-blocking: the writer waits for room. */
+static void test_full_pipe(void)
+{
+	enum { SIZE = 1 << 20 };
+	static char bytes[SIZE], back[SIZE];
+	memset(bytes, 'p', sizeof bytes);
+	int ends[2];
+	TAP_OK(pipe(ends) == 0 && fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0, "a non-blocking pipe");
+	fflush(stdout);
+	pid_t child = fork();
+	if (child == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		struct output *output = output_open(NULL);
+		_exit(!output || output_write(output, bytes, sizeof bytes) < 0);
+	}
+	close(ends[1]);
+	size_t got = 0;
+	for (ssize_t n = 1; n > 0; got += n > 0 ? (size_t)n : 0)
+		n = read(ends[0], back + got, got < sizeof back ? sizeof back - got : 0);
+	int status = -1;
+	waitpid(child, &status, 0);
+	TAP_OK(status == 0 && got == SIZE && memcmp(bytes, back, SIZE) == 0, "takes all in the end");
+}
+
 int main(void)
 {
 	test_atomic();
 	test_special();
 	test_large();
 	test_trouble();
+	test_full_pipe();
 	return tap_finish();
 }
