@@ -68,9 +68,11 @@ static const struct program program = {
 
 static struct {
 	struct writer *writer;
+	const char *path;     /* of the output or its part; NULL: standard output */
 	struct key_set *keys; /* NULL: all */
 	struct stack *stack;
 	int64_t selected, written_in_part, parts;
+	bool damaged; /* an input could not be read to its end */
 } state;
 
 static enum writer_form form(void)
@@ -86,28 +88,32 @@ _Noreturn static void give_up(const char *file)
 	program_exit();
 }
 
-static void open_part(void)
+/* An input (NULL: the list of them) could not be read to its end. The others are copied all the
+ * same, but there will be no end record, so that those downstream see it too. Parts would only be
+ * counted wrongly behind what is missing. */
+static void report_damage(const char *file)
 {
-	char path[PATH_MAX];
-	int length =
-	    snprintf(path, sizeof path, "%s-%05lld.zv", common.output, (long long)++state.parts);
-	if (length < 0 || (size_t)length >= sizeof path)
-		program_usage("-o: the name is too long");
-	state.writer = writer_open(path, form());
-	if (!state.writer)
-		program_fail(path);
-	state.written_in_part = 0;
+	if (error_kind() == ERROR_SYSTEM || common.strict || option.split)
+		give_up(file);
+	message_error(file);
+	state.damaged = true;
 }
 
 static void open_output(void)
 {
+	static char part[PATH_MAX];
+	state.path = common.output;
 	if (option.split) {
-		open_part();
-		return;
+		int length =
+		    snprintf(part, sizeof part, "%s-%05lld.zv", common.output, (long long)++state.parts);
+		if (length < 0 || (size_t)length >= sizeof part)
+			program_usage("-o: the name is too long");
+		state.path = part;
 	}
-	state.writer = writer_open(common.output, form());
+	state.writer = writer_open(state.path, form());
 	if (!state.writer)
-		program_fail(common.output);
+		program_fail(state.path);
+	state.written_in_part = 0;
 }
 
 static void finish_output(void)
@@ -115,7 +121,7 @@ static void finish_output(void)
 	struct writer *writer = state.writer;
 	state.writer = NULL;
 	if (writer_finish(writer) < 0)
-		program_fail(common.output);
+		program_fail(state.path);
 }
 
 static bool name_is_wanted(const char *name)
@@ -159,20 +165,20 @@ static void fail_sample(struct sample *sample, const char *file)
 		give_up(file);
 	message_error(file);
 	if (writer_fail(state.writer, record->key, error_text(), &record->source) < 0)
-		give_up(common.output);
+		give_up(state.path);
 }
 
 static void write_sample(struct sample *sample, const char *file)
 {
 	if (option.split && state.written_in_part == option.split) {
 		finish_output();
-		open_part();
+		open_output();
 	}
 	state.written_in_part++;
 	if (is_failed(sample)) {
 		message_raise(EXIT_ITEM);
 		if (sample_write(state.writer, sample) < 0)
-			give_up(common.output);
+			give_up(state.path);
 	} else if (option.stack) {
 		if (stack_add(state.stack, sample) < 0)
 			fail_sample(sample, file);
@@ -180,7 +186,7 @@ static void write_sample(struct sample *sample, const char *file)
 		if (stack_undo(sample, state.writer) < 0)
 			fail_sample(sample, file);
 	} else if (sample_write(state.writer, sample) < 0) {
-		give_up(common.output);
+		give_up(state.path);
 	}
 }
 
@@ -206,7 +212,7 @@ static int compare_places(const void *a, const void *b)
 	return (left->skip > right->skip) - (left->skip < right->skip);
 }
 
-/* Copy the records at places, in the order of the file. */
+/* Copy the records at places, in the order of the file. False: the limit is reached. */
 static bool copy_places(
     struct index *index, const struct reader_place *places, size_t count, const char *name)
 {
@@ -214,23 +220,29 @@ static bool copy_places(
 	for (size_t i = 0; i < count; i++) {
 		struct record record;
 		void *payload;
-		if (index_read(index, &places[i], NULL, &record, &payload) < 0)
-			give_up(name);
+		if (index_read(index, &places[i], NULL, &record, &payload) < 0) {
+			report_damage(name);
+			break;
+		}
 		/* The index is believed only as far as the records bear it out. */
 		if (!key_set_has(state.keys, record.key) ||
 		    (sample.count > 0 && strcmp(sample.parts[0].record.key, record.key) != 0)) {
 			error_input("index leads to \"%.200s\"; run zv-index", record.key);
-			give_up(name);
+			memory_release(payload);
+			report_damage(name);
+			break;
 		}
 		if (sample_add(&sample, &record, payload) < 0)
 			give_up(name);
 		if (!record.more && !take_sample(&sample, name))
 			return false;
+		if (i + 1 == count && sample.count > 0) {
+			error_input(
+			    "index lacks parts of \"%.200s\"; run zv-index", sample.parts[0].record.key);
+			report_damage(name);
+		}
 	}
-	if (sample.count > 0) {
-		error_input("index lacks parts of \"%.200s\"; run zv-index", sample.parts[0].record.key);
-		give_up(name);
-	}
+	sample_clear(&sample);
 	return true;
 }
 
@@ -278,8 +290,10 @@ static bool cat_file(const char *name)
 	if (state.keys && !option.salvage && strcmp(name, "-") != 0 && cat_indexed(name, &go_on))
 		return go_on;
 	struct reader *reader = reader_open(name);
-	if (!reader)
-		give_up(name);
+	if (!reader) {
+		report_damage(name);
+		return true;
+	}
 	if (option.salvage)
 		reader_salvage(reader);
 	progress_begin("bytes", reader_size(reader));
@@ -290,7 +304,8 @@ static bool cat_file(const char *name)
 			message_error(reader_name(reader));
 		} else {
 			progress_clear();
-			give_up(reader_name(reader));
+			report_damage(reader_name(reader));
+			break;
 		}
 		progress_update(reader_position(reader));
 	}
@@ -314,7 +329,6 @@ static void collect_keys(void)
 		error_as(ERROR_SYSTEM);
 		program_fail(option.key_file);
 	}
-	key_set_has(state.keys, ""); /* sorts, so that the keys can be walked through */
 }
 
 static void report_missing_keys(void)
@@ -353,9 +367,13 @@ int main(int argc, char **argv)
 	while (go_on && (found = names_next(names, &name)) > 0)
 		go_on = cat_file(name);
 	if (found < 0)
-		give_up(NULL);
+		report_damage(NULL);
+	if (state.damaged) { /* no end record, no file */
+		writer_abandon(state.writer);
+		program_exit();
+	}
 	if (option.stack && stack_write(state.stack, option.stack_key, state.writer) < 0)
-		give_up(common.output);
+		give_up(state.path);
 	if (go_on)
 		report_missing_keys();
 	if (common.verbose)

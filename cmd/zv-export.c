@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "stream/export.h"
 #include "stream/frame.h"
+#include "stream/key_set.h"
 #include "stream/read.h"
 
 #include <string.h>
@@ -15,7 +16,7 @@
 static struct {
 	bool npy, stack, safetensors, raw, text;
 	int to; /* enum export_dtype */
-	const char *keys_file;
+	const char *keys_file, *wanted_file;
 	struct option_list keys, names;
 } option;
 
@@ -34,6 +35,8 @@ static const struct option_entry options[] = {
 	    "a line for each row: key, TAB, numbers with blanks between" },
 	{ 'k', "key", "KEY", OPTION_LIST, &option.keys, 0, 0, NULL,
 	    "only records with this key; may be given several times" },
+	{ 'K', "keys-from", "LIST", OPTION_TEXT, &option.wanted_file, 0, 0, NULL,
+	    "only records with the keys in LIST, one a line" },
 	{ 'n', "name", "NAME", OPTION_LIST, &option.names, 0, 0, NULL,
 	    "only records with this name; may be given several times" },
 	{ 0, "to", "DTYPE", OPTION_CHOICE, &option.to, 0, 0, dtypes,
@@ -58,22 +61,41 @@ static const struct program program = {
 	.see_also = "zv-import(1), zv-cat(1), zv-ls(1), zvt(5)",
 };
 
-/* Which of the keys asked for were found. */
-static bool *found_keys;
+static struct key_set *wanted; /* NULL: all keys */
+static uint64_t exported;      /* records */
+static bool damaged;           /* an input could not be read to its end */
 
-static uint64_t exported; /* records */
-static bool damaged;      /* an input could not be read to its end */
-
-static bool in_list(const struct option_list *list, const char *text, bool *found)
+static void collect_keys(void)
 {
-	bool is_in = list->count == 0;
-	for (int i = 0; i < list->count; i++)
-		if (strcmp(list->texts[i], text) == 0) {
-			is_in = true;
-			if (found)
-				found[i] = true;
-		}
-	return is_in;
+	if (option.keys.count == 0 && !option.wanted_file)
+		return;
+	wanted = key_set_new();
+	if (!wanted)
+		program_fail(NULL);
+	for (int i = 0; i < option.keys.count; i++)
+		if (key_set_add(wanted, option.keys.texts[i], strlen(option.keys.texts[i])) < 0)
+			program_usage("-k: %s", error_text());
+	if (option.wanted_file && key_set_add_file(wanted, option.wanted_file, common.null) < 0) {
+		error_as(ERROR_SYSTEM);
+		program_fail(option.wanted_file);
+	}
+}
+
+static void report_missing_keys(void)
+{
+	const char *key;
+	bool found;
+	for (size_t i = 0; wanted && (key = key_set_at(wanted, i, &found)); i++)
+		if (!found)
+			message_failure(EXIT_ITEM, NULL, "no record has the key \"%s\"", key);
+}
+
+static bool name_is_wanted(const char *name)
+{
+	for (int i = 0; i < option.names.count; i++)
+		if (strcmp(option.names.texts[i], name) == 0)
+			return true;
+	return option.names.count == 0;
 }
 
 static enum export_form chosen_form(void)
@@ -102,8 +124,8 @@ static void stop_if_strict(void)
 static bool take_record(struct export *export, struct reader *reader, const struct record *record)
 {
 	size_t size = (size_t)record->payload_size;
-	if (!in_list(&option.keys, record->key, found_keys) ||
-	    (record->kind == RECORD_TENSOR && !in_list(&option.names, record->name, NULL)))
+	if ((wanted && !key_set_has(wanted, record->key)) ||
+	    (record->kind == RECORD_TENSOR && !name_is_wanted(record->name)))
 		return true;
 	const void *payload = reader_payload(reader);
 	if (!payload)
@@ -127,14 +149,22 @@ static bool take_record(struct export *export, struct reader *reader, const stru
 	return true;
 }
 
+/* An input (NULL: the list of them) could not be read to its end. */
+static void report_damage(const char *name)
+{
+	if (error_kind() == ERROR_SYSTEM)
+		program_fail(name);
+	message_error(name);
+	damaged = true;
+	stop_if_strict();
+}
+
 static void take_file(struct export *export, const char *name)
 {
 	struct record record;
 	struct reader *reader = reader_open(name);
 	if (!reader) {
-		message_error(name);
-		damaged = true;
-		stop_if_strict();
+		report_damage(name);
 		return;
 	}
 	int found;
@@ -147,11 +177,8 @@ static void take_file(struct export *export, const char *name)
 		progress_update(reader_position(reader));
 	}
 	progress_clear();
-	if (found < 0) {
-		damaged = true;
-		message_error(reader_name(reader));
-		stop_if_strict();
-	}
+	if (found < 0)
+		report_damage(reader_name(reader));
 	reader_close(reader);
 }
 
@@ -173,10 +200,7 @@ int main(int argc, char **argv)
 	version_add(frame_library());
 	int first = program_begin(&program, argc, argv);
 	enum export_form form = chosen_form();
-	bool found[4096] = { false };
-	if (option.keys.count > 4096)
-		program_usage("--key may be given 4096 times at most");
-	found_keys = found;
+	collect_keys();
 	struct names *names = names_open(argv + first, argc - first, true);
 	if (!names)
 		program_fail(NULL);
@@ -191,18 +215,19 @@ int main(int argc, char **argv)
 	while ((status = names_next(names, &name)) > 0)
 		take_file(export, name);
 	if (status < 0)
-		message_error(NULL);
+		report_damage(NULL);
 	names_close(names);
-	for (int i = 0; i < option.keys.count; i++)
-		if (!found[i])
-			message_failure(EXIT_ITEM, NULL, "no record has the key \"%s\"", option.keys.texts[i]);
-	/* Formats without an end record would look whole. */
-	if (damaged && form != EXPORT_RAW && form != EXPORT_TEXT && form != EXPORT_JSON)
+	/* What is missing would not show in these formats: no FILE, and no header of a whole one. */
+	bool named = common.output && strcmp(common.output, "-") != 0;
+	if (damaged && (named || (form != EXPORT_RAW && form != EXPORT_TEXT && form != EXPORT_JSON)))
 		program_exit();
+	if (!damaged)
+		report_missing_keys();
 	if (export_finish(export) < 0 || output_commit(output) < 0)
 		program_fail(common.output);
 	if (keys && output_commit(keys) < 0)
 		program_fail(option.keys_file);
+	key_set_release(wanted);
 	if (common.verbose)
 		message_note(NULL, "%llu records written", (unsigned long long)exported);
 	return program_end();

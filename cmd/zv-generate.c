@@ -20,6 +20,7 @@
 #include "base/version.h"
 #include "model/candidates.h"
 #include "model/dialogue.h"
+#include "model/features.h"
 #include "model/language.h"
 #include "model/llama.h"
 #include "model/outlet.h"
@@ -112,17 +113,12 @@ static const struct option_entry options[] = {
 	  "write each answer while it grows (default on a terminal)" },
 	{ 0, "text-only", NULL, OPTION_FLAG, &option.text_only, 0, 0, NULL,
 	  "write the answer alone, without key and escapes" },
-	{ '0', "null", NULL, OPTION_FLAG, &common.null, 0, 0, NULL,
-	  "results end with a zero byte and carry no escapes; names in LIST\n"
-	  "end with one too" },
 	{ 0, "ids", NULL, OPTION_FLAG, &option.ids, 0, 0, NULL,
 	  "write token ids (in JSON: besides the text)" },
 	{ 0, "logprobs", NULL, OPTION_FLAG, &option.logprobs, 0, 0, NULL,
 	  "write the log-probability of each token too" },
 	{ 0, "hypotheses", NULL, OPTION_FLAG, &option.hypotheses, 0, 0, NULL,
 	  "with --json and --beams: all hypotheses, best first" },
-	{ 'T', "files-from", "LIST", OPTION_TEXT, &common.files_from, 0, 0, NULL,
-	  "read the names of the FILEs from LIST, one a line" },
 	{ 0 },
 };
 
@@ -130,11 +126,12 @@ static const struct program program = {
 	.name = "zv-generate",
 	.purpose = "write answers about pictures from soft prompts",
 	.operands = "[FILE...]",
-	.common = COMMON_MODEL | COMMON_OUTPUT | COMMON_THREADS | COMMON_JSON | COMMON_STRICT |
-	          COMMON_RECORDS | COMMON_MAKER,
+	.common = COMMON_MODEL | COMMON_OUTPUT | COMMON_NAMES | COMMON_THREADS | COMMON_JSON |
+	          COMMON_STRICT | COMMON_RECORDS | COMMON_MAKER,
 	.options = options,
 	.input = "soft prompts from zv-qformer (with their questions), or --prompts",
-	.output = "a line \"key TAB answer\" per record, or JSON, or just the text",
+	.output = "a line \"key TAB answer\" per record, or JSON, or just the text; with -0\n"
+	          "      each ends with a zero byte in place of a newline and carries no escapes",
 	.examples = { "zv-qformer -m ziya photos.zv | zv-generate -m ziya -p 'What is this?'",
 	              "zv-generate -m ziya -p 'Tell a joke.' --no-image --sample", NULL },
 	.see_also = "zv-qformer(1), zv-ask(1), zv-tokenize(1), zv-template(5)",
@@ -151,15 +148,21 @@ static struct {
 	const char **stops;
 	size_t stop_count;
 	struct outlet outlet;
+	bool damaged; /* an input could not be read to its end */
 	uint64_t records;
 	uint64_t rows, kept; /* of the prompts of a talk, and how many the cache still held */
 } work;
 
+/* Is there a FILE, which appears whole or not at all? */
+static bool has_file(void)
+{
+	return common.output != NULL && strcmp(common.output, "-") != 0;
+}
+
 /* Results for a file that is standard output are gathered; whoever interrupts has paid for them. */
 static void keep_results(void)
 {
-	bool named = common.output != NULL && strcmp(common.output, "-") != 0;
-	if (named || !output_is_regular(work.outlet.output))
+	if (has_file() || !output_is_regular(work.outlet.output))
 		return;
 	if (output_commit(work.outlet.output) != 0)
 		program_fail("standard output");
@@ -179,6 +182,12 @@ static void end_record(void)
 	interrupt_release();
 }
 
+_Noreturn static void stop(void)
+{
+	output_abandon(work.outlet.output);
+	program_exit();
+}
+
 /* An item failed for the recorded reason: say so, keep the results in line with the input. */
 static void report_failure(const char *key)
 {
@@ -187,10 +196,8 @@ static void report_failure(const char *key)
 	char reason[1024];
 	snprintf(reason, sizeof reason, "%s", error_text());
 	message_error(key);
-	if (common.strict) {
-		output_abandon(work.outlet.output);
-		program_exit();
-	}
+	if (common.strict)
+		stop();
 	if (outlet_failure(&work.outlet, key, reason) != 0)
 		program_fail(NULL);
 }
@@ -213,13 +220,13 @@ static void check_options(int operands)
 	refuse(option.prompt && (prompts || option.chat), "-p does not go with --prompts or --chat");
 	refuse(option.keyed && !prompts, "--keyed is about the lines of --prompts");
 	refuse(option.chat && (score || prompts), "--chat does not go with --score or --prompts");
-	refuse(
-	    option.no_image && (operands > 0 || common.files_from), "without pictures no FILE is read");
+	refuse(option.no_image && (operands > 0 || common.files_from || common.shards > 1),
+	    "without pictures no FILE is read");
 	refuse(option.no_image && !option.chat && !option.prompt && !prompts,
 	    "--no-image needs -p TEXT, --prompts FILE or --chat");
 	refuse(option.rank != RANK_NONE && !score, "--rank is about --score");
 	refuse(option.hypotheses && !common.json, "--hypotheses needs --json");
-	refuse(common.json && (option.text_only || common.null),
+	refuse(common.json && (option.text_only || (common.null && !common.files_from)),
 	    "--json does not go with --text-only or --null");
 	refuse(
 	    option.stream && (common.json || option.ids || option.logprobs || option.wishes.beams > 1),
@@ -398,17 +405,12 @@ static float *picture_of(struct sample *sample, size_t *rows)
 /* The question: -p, else the sample's own, else none. NULL with a recorded error. */
 static char *question_of(struct sample *sample)
 {
-	struct sample_part *part = sample_find(sample, "question");
+	char *question = NULL;
 	if (option.prompt != NULL)
 		return memory_text(option.prompt, strlen(option.prompt));
-	if (part == NULL)
-		return memory_text("", 0);
-	size_t size = (size_t)part->record.payload_size;
-	if (part->record.dtype != 'B' || memchr(part->payload, '\0', size) != NULL) {
-		error_input("the question is no text");
-		return NULL;
-	}
-	return memory_text(part->payload, size);
+	if (features_question(sample, &question) != 0 || question != NULL)
+		return question;
+	return memory_text("", 0);
 }
 
 /* A sample as it came; 0 or -1 with the reason why it failed. */
@@ -427,6 +429,17 @@ static int take_sample(struct sample *sample)
 	return status;
 }
 
+/* An input (NULL: the list of them) could not be read to its end: no FILE will appear. */
+static void report_damage(const char *name)
+{
+	if (error_kind() == ERROR_SYSTEM)
+		program_fail(name);
+	message_error(name);
+	work.damaged = true;
+	if (common.strict)
+		stop();
+}
+
 static void read_stream(const char *name)
 {
 	static struct sample sample;
@@ -441,15 +454,9 @@ static void read_stream(const char *name)
 			report_failure(key);
 		found = sample_read(reader, &sample);
 	}
-	if (found < 0 && error_kind() == ERROR_SYSTEM)
-		program_fail(name);
 	if (found < 0)
-		message_error(reader != NULL ? reader_name(reader) : name);
+		report_damage(reader != NULL ? reader_name(reader) : name);
 	reader_close(reader);
-	if (found < 0 && common.strict) {
-		output_abandon(work.outlet.output);
-		program_exit();
-	}
 }
 
 static void read_streams(char **operands, int count)
@@ -458,11 +465,11 @@ static void read_streams(char **operands, int count)
 	int found;
 	struct names *names = names_open(operands, count, true);
 	if (names == NULL)
-		program_fail(common.files_from);
+		program_fail(NULL);
 	while ((found = names_next(names, &name)) > 0)
 		read_stream(name);
 	if (found < 0)
-		message_error(common.files_from);
+		report_damage(NULL);
 	names_close(names);
 }
 
@@ -586,6 +593,8 @@ int main(int argc, char **argv)
 	if (common.verbose && option.chat)
 		message_note(NULL, "%llu prompt rows, %llu of them kept from the turn before",
 		    (unsigned long long)work.rows, (unsigned long long)work.kept);
+	if (work.damaged && has_file())
+		stop();
 	if (output_commit(work.outlet.output) != 0)
 		program_fail(common.output);
 	close_work();

@@ -101,6 +101,7 @@ static struct {
 	struct wordpiece *wordpiece; /* NULL: the model reads no text */
 	bool instruction;            /* the question goes into the Q-Former */
 	bool remarked;               /* that there is none */
+	bool damaged;                /* an input could not be read to its end */
 	struct digest fingerprint, vit_weights;
 	char llm_weights[DIGEST_TEXT_SIZE];
 	struct keyed *keyed; /* --questions or --pairs */
@@ -253,7 +254,7 @@ static int write_caption(const char *key, const char *text, size_t size)
 	return status;
 }
 
-/* Under --strict: no end record, no file. */
+/* Under --strict, or when input is missing: no end record, no file. */
 _Noreturn static void stop(void)
 {
 	writer_abandon(work.writer);
@@ -475,12 +476,14 @@ static void take_sample(struct sample *sample)
 	progress_update(++work.read);
 }
 
-/* The input is damaged: what was read so far counts, without an end record under --strict. */
+/* An input (NULL: the list of them) could not be read to its end. What was read so far counts, but
+ * there will be no end record, so that those downstream see it too. */
 static void report_damage(const char *name)
 {
 	if (error_kind() == ERROR_SYSTEM)
 		program_fail(name);
 	message_error(name);
+	work.damaged = true;
 	if (common.strict)
 		stop();
 }
@@ -581,14 +584,16 @@ int main(int argc, char **argv)
 	open_files();
 	struct names *names = names_open(argv + first, argc - first, true);
 	if (!names)
-		program_fail(common.files_from);
+		program_fail(NULL);
 	progress_begin(work.use == USE_TEXT ? "texts" : "pictures", 0);
 	while ((found = names_next(names, &name)) > 0)
 		work.use == USE_TEXT ? read_texts(name) : read_stream(name);
 	progress_clear();
 	if (found < 0)
-		message_error(NULL);
+		report_damage(NULL);
 	names_close(names);
+	if (work.damaged)
+		stop();
 	report_unused();
 	if (work.writer ? writer_finish(work.writer) : output_commit(work.output))
 		program_fail(common.output);

@@ -99,6 +99,7 @@ static struct {
 	char *text;
 	size_t text_size;
 	struct ids ids;
+	bool damaged; /* an input could not be read to its end */
 	uint64_t lines, total, failed;
 } work;
 
@@ -405,6 +406,23 @@ static void take_line(const char *file, size_t number, char *text, size_t size)
 		write_line(true);
 }
 
+_Noreturn static void stop(void)
+{
+	output_abandon(work.output);
+	program_exit();
+}
+
+/* An input (NULL: the list of them) could not be read to its end: no FILE will appear. */
+static void report_damage(const char *name)
+{
+	if (error_kind() == ERROR_SYSTEM)
+		program_fail(name);
+	message_error(name);
+	work.damaged = true;
+	if (common.strict)
+		stop();
+}
+
 static void take_file(const char *name)
 {
 	bool standard = strcmp(name, "-") == 0;
@@ -412,9 +430,7 @@ static void take_file(const char *name)
 	FILE *file = standard ? stdin : fopen(name, "rbe");
 	if (!file) {
 		error_input("cannot open:");
-		message_error(shown);
-		if (common.strict)
-			program_exit();
+		report_damage(shown);
 		return;
 	}
 	char *line = NULL;
@@ -428,9 +444,7 @@ static void take_file(const char *name)
 	}
 	if (!feof(file)) { /* memory too, for which ferror() is not set */
 		error_input("cannot read:");
-		message_error(shown);
-		if (common.strict)
-			program_exit();
+		report_damage(shown);
 	}
 	free(line);
 	if (!standard)
@@ -461,10 +475,12 @@ int main(int argc, char **argv)
 	while ((found = names_next(names, &name)) > 0)
 		take_file(name);
 	if (found < 0)
-		message_error(NULL);
+		report_damage(NULL);
 	if (option.stream)
 		end_stream();
 	names_close(names);
+	if (work.damaged && common.output && strcmp(common.output, "-") != 0)
+		stop();
 	if (output_commit(work.output))
 		program_fail(common.output);
 	if (common.verbose)

@@ -36,7 +36,7 @@ int features_question(struct sample *sample, char **question)
 	size_t size = (size_t)part->record.payload_size;
 	if (part->record.dtype != 'B' || utf8_valid_prefix(part->payload, size) != size ||
 	    memchr(part->payload, '\0', size))
-		return error_input("its question is not UTF-8 text");
+		return error_input("the question is no UTF-8 text");
 	*question = memory_text(part->payload, size);
 	return *question ? 0 : -1;
 }

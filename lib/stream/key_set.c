@@ -114,8 +114,10 @@ bool key_set_has(struct key_set *set, const char *key)
 	return entry != NULL;
 }
 
-const char *key_set_at(const struct key_set *set, size_t i, bool *found)
+const char *key_set_at(struct key_set *set, size_t i, bool *found)
 {
+	if (!set->sorted)
+		sort_entries(set);
 	if (i >= set->count)
 		return NULL;
 	*found = set->entries[i].found;

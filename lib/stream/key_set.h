@@ -14,10 +14,10 @@ void key_set_release(struct key_set *set);
 int key_set_add(struct key_set *set, const char *key, size_t size);
 int key_set_add_file(struct key_set *set, const char *path, bool null);
 
-/* Is key in the set? Marks it as found. The first call ends the adding. */
+/* Is key in the set? Marks it as found. */
 bool key_set_has(struct key_set *set, const char *key);
 
-/* The keys, i = 0.. until NULL, in no particular order; *found tells of key_set_has(). */
-const char *key_set_at(const struct key_set *set, size_t i, bool *found);
+/* The keys, i = 0.. until NULL, each once, sorted; *found tells of key_set_has(). */
+const char *key_set_at(struct key_set *set, size_t i, bool *found);
 
 #endif

@@ -76,6 +76,11 @@ ok '--split' zv-cat --split 2 -o part a.zv
 is '--split: the files' "$(echo part*)" 'part-00001.zv part-00002.zv'
 zv-cat part-0000?.zv >copy.zv
 same '--split and join' copy.zv a.zv
+mkdir -p held/part-00002.zv
+like '--split: the message names the part' "$(zv-cat --split 2 -o held/part a.zv 2>&1)" 'zv-cat: held/part-00002.zv: *'
+head -c $(($(wc -c <a.zv) - 1)) a.zv >cut-a.zv
+status '--split: a damaged input' 1 zv-cat --split 2 -o some a.zv cut-a.zv
+is '--split: the parts before it stay' "$(echo some-*)" 'some-00001.zv some-00002.zv'
 status '--split without -o' 2 zv-cat --split 2 a.zv
 
 # stacking

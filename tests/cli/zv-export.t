@@ -124,6 +124,12 @@ status "--to bf16 in npy: exit 1" 1 zv-export --npy --to bf16 -k a.jpg two.zv
 status "--safetensors of the same names: exit 1" 1 zv-export --safetensors -o no.safetensors two.zv two.zv
 status "a key that is not there: exit 1" 1 zv-export --text -k a.jpg -k nobody two.zv
 like "a key that is not there: says so" "$(zv-export --text -k nobody two.zv 2>&1)" '*no record has the key "nobody"*'
+printf 'b c\n' >wanted
+is "-K: keys from a list" "$(zv-export --text -K wanted two.zv | cut -f 1 | uniq)" "b c"
+printf 'b c\0a.jpg\0nobody\0' >wanted
+is "-K with -0, and -k: all of them" "$(zv-export --text -0 -K wanted -k a.jpg two.zv 2>err | cut -f 1 | uniq | tr '\n' ,)" "a.jpg,b c,"
+is "-K: a key that is not there" "$(cat err)" 'zv-export: no record has the key "nobody"'
+status "-K: a list that is not there: exit 2" 2 zv-export --text -K absent two.zv
 status "--npy of nothing: exit 1" 1 zv-export --npy -k nobody -o no.npy two.zv
 ok "nothing is left of what failed" test ! -e no.safetensors
 

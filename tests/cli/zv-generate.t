@@ -18,6 +18,10 @@ generate -p hi - <prompts.zv >out2
 same "- is standard input" out out2
 printf 'prompts.zv\n' | generate -p hi -T - >out2
 same "-T names the files" out out2
+printf 'one.zv\nprompts.zv\n' | generate -p hi --shard 2/2 -T - >out2
+same "--shard takes its share of the names" out out2
+printf 'one.zv\0' | generate -p hi --json -0 -T - >out2
+is "-0 -T with --json: names end with a zero byte, lines do not" "$?:$(wc -l <out2 | tr -d ' ')" 0:1
 generate -p hi -o file prompts.zv
 same "-o" out file
 for threads in 1 2 3; do
@@ -161,7 +165,7 @@ EOF
 } >mixed.zv 2>err || fail "zvt-make" "$(cat err)"
 generate mixed.zv >out2 2>err
 is "a question that is no text: empty" "$(grep '^asked' out2)" "asked$tab"
-like "a question that is no text: said" "$(cat err)" "*zv-generate: asked: the question is no text*"
+like "a question that is no text: said" "$(cat err)" "*zv-generate: asked: the question is no UTF-8 text*"
 generate -p hi mixed.zv >out2 2>err
 is "failed records: exit 1" "$?" 1
 is "failed records: results stay in line" "$(cut -f 1 out2 | tr '\n' ' ')" "bad wide vit asked whole nan good "
