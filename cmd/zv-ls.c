@@ -199,8 +199,7 @@ static void list_file(const char *name, bool several)
 	bool continued = false;
 	int found;
 	for (;;) {
-		/* The next record may be long in coming; what is left of this one would make
-		 * reader_ready() true. */
+		/* The next record may be long in coming. */
 		if (flowing)
 			fflush(stdout);
 		found = reader_next(reader, &record);

@@ -222,11 +222,6 @@ int output_patch(struct output *output, uint64_t offset, const void *bytes, size
 	return 0;
 }
 
-int output_flush(struct output *output)
-{
-	return flush_gathered(output);
-}
-
 bool output_is_regular(const struct output *output)
 {
 	return output->regular;

@@ -26,9 +26,6 @@ int output_write(struct output *output, const void *bytes, size_t size);
 /* Overwrite size bytes at offset that were written before (regular files only). 0 or -1. */
 int output_patch(struct output *output, uint64_t offset, const void *bytes, size_t size);
 
-/* Hand what was gathered to the kernel. 0, or -1 with ERROR_SYSTEM. */
-int output_flush(struct output *output);
-
 bool output_is_regular(const struct output *output);
 bool output_is_terminal(const struct output *output);
 const char *output_name(const struct output *output); /* "standard output" or the path */

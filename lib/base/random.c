@@ -28,7 +28,7 @@ struct random random_begin(uint64_t seed, uint64_t stream)
 	return (struct random){ .seed = seed, .stream = stream, .position = 0 };
 }
 
-uint32_t random_word(struct random *random)
+static uint32_t next_word(struct random *random)
 {
 	uint64_t number = random->position / 4;
 	uint32_t counter[4] = { (uint32_t)number, (uint32_t)(number >> 32), (uint32_t)random->stream,
@@ -41,7 +41,7 @@ uint32_t random_word(struct random *random)
 
 double random_unit(struct random *random)
 {
-	uint64_t high = random_word(random) >> 5; /* 27 bits */
-	uint64_t low = random_word(random) >> 6;  /* 26 bits */
+	uint64_t high = next_word(random) >> 5; /* 27 bits */
+	uint64_t low = next_word(random) >> 6;  /* 26 bits */
 	return (double)(high << 26 | low) * 0x1p-53;
 }

@@ -17,7 +17,6 @@ struct random {
 };
 
 struct random random_begin(uint64_t seed, uint64_t stream);
-uint32_t random_word(struct random *random);
 
 /* Uniform in [0, 1) with 53 bits. */
 double random_unit(struct random *random);

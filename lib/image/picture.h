@@ -46,10 +46,6 @@ enum picture_filter { PICTURE_BICUBIC, PICTURE_BILINEAR, PICTURE_LANCZOS, PICTUR
 int picture_resample(const struct picture *source, uint32_t width, uint32_t height,
     enum picture_filter filter, struct picture *target);
 
-/* The same with PICTURE_BICUBIC. */
-int picture_resize(
-    const struct picture *source, uint32_t width, uint32_t height, struct picture *target);
-
 /* (value / 255 - mean) / std to planes [3][height][width]. */
 void picture_normalise(
     const struct picture *picture, const float mean[3], const float std[3], float *planes);

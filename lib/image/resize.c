@@ -235,9 +235,3 @@ int picture_resample(const struct picture *source, uint32_t width, uint32_t heig
 	axis_clear(&down);
 	return result;
 }
-
-int picture_resize(
-    const struct picture *source, uint32_t width, uint32_t height, struct picture *target)
-{
-	return picture_resample(source, width, height, PICTURE_BICUBIC, target);
-}

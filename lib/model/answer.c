@@ -19,7 +19,8 @@ void answer_clear(struct answer *answer)
 	answer_begin(answer, answer->stops, answer->stop_count);
 }
 
-size_t answer_find_stop(const struct answer *answer, const char *text, size_t size)
+/* The first occurrence of a stop text in text[0..size-1], or size. */
+static size_t find_stop(const struct answer *answer, const char *text, size_t size)
 {
 	for (size_t at = 0; at < size; at++) {
 		for (size_t i = 0; i < answer->stop_count; i++) {
@@ -47,7 +48,7 @@ static int make_room(struct answer *answer, size_t size)
 static void take(struct answer *answer, size_t size)
 {
 	size_t all = answer->size + size;
-	answer->size = answer_find_stop(answer, answer->text, all);
+	answer->size = find_stop(answer, answer->text, all);
 	answer->stopped = answer->size < all;
 	answer->text[answer->size] = '\0';
 }

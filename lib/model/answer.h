@@ -31,9 +31,6 @@ int answer_add_token(struct answer *answer, const struct bpe *bpe, int32_t id);
  * stop text, and never part of a UTF-8 character. */
 size_t answer_settled(const struct answer *answer);
 
-/* The first occurrence of a stop text in text[0..size-1], or size. */
-size_t answer_find_stop(const struct answer *answer, const char *text, size_t size);
-
 void answer_clear(struct answer *answer); /* releases the memory; stops stay */
 
 #endif

@@ -28,7 +28,6 @@ int llama_adapt(struct llama *llama, const char *path);
 struct llama_cache;
 struct llama_cache *llama_cache_new(struct llama *llama); /* NULL: memory */
 void llama_cache_release(struct llama_cache *cache);
-size_t llama_cache_length(const struct llama_cache *cache); /* rows so far */
 /* Forget rows from length on (a chat that goes back), keep those before. */
 void llama_cache_truncate(struct llama_cache *cache, size_t length);
 /* Make target hold what source holds (beams). 0, or -1: memory. */

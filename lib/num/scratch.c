@@ -27,12 +27,3 @@ float *scratch_of(int worker)
 {
 	return scratch.memory[worker];
 }
-
-void scratch_release(void)
-{
-	for (int worker = 0; worker < THREADS_MOST; worker++) {
-		memory_release(scratch.memory[worker]);
-		scratch.memory[worker] = NULL;
-		scratch.count[worker] = 0;
-	}
-}

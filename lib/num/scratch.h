@@ -12,7 +12,4 @@ int scratch_reserve(size_t count);
 /* The memory of one worker, 64-byte aligned; valid until the next scratch_reserve(). */
 float *scratch_of(int worker);
 
-/* Give everything back. */
-void scratch_release(void);
-
 #endif

@@ -51,6 +51,17 @@ static FILE *open_spool(const struct output *output)
 	return spool;
 }
 
+static void release_export(struct export *export)
+{
+	for (size_t i = 0; i < export->count && export->entries; i++)
+		memory_release((char *)(uintptr_t) export->entries[i].name);
+	memory_release(export->entries);
+	memory_release(export->metadata);
+	if (export->spool)
+		fclose(export->spool);
+	memory_release(export);
+}
+
 struct export *export_open(
     struct output *output, enum export_form form, enum export_dtype dtype, struct output *keys)
 {
@@ -65,7 +76,7 @@ struct export *export_open(
 		export->spool = open_spool(output);
 		if (!export->spool) {
 			error_system("cannot make a temporary file:");
-			export_abandon(export);
+			release_export(export);
 			return NULL;
 		}
 	}
@@ -326,19 +337,6 @@ int export_finish(struct export *export)
 		status = write_safetensors_header(export);
 	if (status == 0 && export->spool)
 		status = write_spool(export);
-	export_abandon(export);
+	release_export(export);
 	return status;
-}
-
-void export_abandon(struct export *export)
-{
-	if (!export)
-		return;
-	for (size_t i = 0; i < export->count && export->entries; i++)
-		memory_release((char *)(uintptr_t) export->entries[i].name);
-	memory_release(export->entries);
-	memory_release(export->metadata);
-	if (export->spool)
-		fclose(export->spool);
-	memory_release(export);
 }

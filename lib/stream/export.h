@@ -43,6 +43,4 @@ int export_failure(struct export *export, const char *key, const void *reason, s
 /* Write what waited. 0, or -1. Releases export in both cases. */
 int export_finish(struct export *export);
 
-void export_abandon(struct export *export); /* NULL is fine */
-
 #endif

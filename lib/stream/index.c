@@ -291,39 +291,3 @@ int index_read(struct index *index, const struct reader_place *place, const char
 		return 0;
 	return error_context("index (stale? run zv-index)");
 }
-
-int index_find(
-    struct index *index, const char *key, const char *name, struct record *record, void **payload)
-{
-	size_t key_size = strlen(key), name_size = name ? strlen(name) : 0;
-	size_t at = index_text_find(index->text, index->size, index->head.size, key);
-	struct reader_place last = { 0, 0, 0 };
-	bool found = false;
-	while (at < index->size) {
-		struct index_line line;
-		if (index_text_line(index->text, index->size, at, &line, &at) < 0)
-			return -1;
-		if (line.key_size != key_size || memcmp(line.key, key, key_size) != 0)
-			break;
-		if (name && (line.name_size != name_size || memcmp(line.name, name, name_size) != 0))
-			continue;
-		if (!found || line.offset > last.offset ||
-		    (line.offset == last.offset && line.skip >= last.skip))
-			last = (struct reader_place){ line.offset, line.length, line.skip };
-		found = true;
-	}
-	if (!found)
-		return 0;
-	if (index_read(index, &last, key, record, payload) < 0)
-		return -1;
-	int result = 1;
-	if (record->kind != RECORD_TENSOR)
-		result = error_input("\"%.200s\" is a failed item", key);
-	else if (name && strcmp(record->name, name) != 0)
-		result = error_input("index leads to \"%.64s\" of the key; run zv-index", record->name);
-	if (result < 0) {
-		memory_release(*payload);
-		*payload = NULL;
-	}
-	return result;
-}

@@ -16,19 +16,14 @@ int index_make(const char *path);
  * run zv-index"). The stream file itself is opened too. */
 struct index *index_open(const char *path);
 
-/* The last record with this key (and name, unless NULL): 1 with record and *payload (the caller's,
- * memory_release), 0 if the index has none, -1 when what lies there is damaged, another record, or
- * a failed item. record->meta is valid until the next call. */
-int index_find(
-    struct index *index, const char *key, const char *name, struct record *record, void **payload);
-
 /* Append the places of all records with this key, failed items included, to the array *places of
  * *count elements (memory_release it in the end). 0 or -1. */
 int index_places(struct index *index, const char *key, struct reader_place **places, size_t *count,
     size_t *capacity);
 
-/* Read the record at place, which must have this key unless key is NULL: 0 with record and
- * *payload as above, or -1. */
+/* Read the record at place, which must have this key unless key is NULL: 0 with record, whose meta
+ * is valid until the next call, and *payload (the caller's, memory_release), or -1 when what lies
+ * there is damaged or another record. */
 int index_read(struct index *index, const struct reader_place *place, const char *key,
     struct record *record, void **payload);
 

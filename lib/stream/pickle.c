@@ -49,7 +49,7 @@ int machine_push_kind(struct machine *machine, enum pickle_kind kind)
 	return machine_push_new(machine, value);
 }
 
-int machine_push_whole(struct machine *machine, enum pickle_kind kind, int64_t whole)
+static int push_whole(struct machine *machine, enum pickle_kind kind, int64_t whole)
 {
 	return machine_push_new(
 	    machine, (struct pickle_value){ .kind = (uint8_t)kind, .whole = whole });
@@ -134,7 +134,7 @@ static int op_whole(struct machine *machine, int width)
 	uint64_t number;
 	if (take_number(machine, width, &number) < 0)
 		return -1;
-	return machine_push_whole(
+	return push_whole(
 	    machine, PICKLE_WHOLE, width == 4 ? (int64_t)(int32_t)(uint32_t)number : (int64_t)number);
 }
 
@@ -311,9 +311,9 @@ static int step_value(struct machine *machine, uint8_t opcode)
 	case 'N':
 		return machine_push_kind(machine, PICKLE_NONE);
 	case 0x88: /* NEWTRUE */
-		return machine_push_whole(machine, PICKLE_BOOL, 1);
+		return push_whole(machine, PICKLE_BOOL, 1);
 	case 0x89: /* NEWFALSE */
-		return machine_push_whole(machine, PICKLE_BOOL, 0);
+		return push_whole(machine, PICKLE_BOOL, 0);
 	case 'J': /* BININT */
 		return op_whole(machine, 4);
 	case 'K': /* BININT1 */

@@ -34,12 +34,11 @@ static inline struct pickle_value *machine_top(const struct machine *machine)
 /* 0 if count values are on the stack above the last mark, else -1 with ERROR_INPUT. */
 int machine_need(const struct machine *machine, size_t count);
 
-/* Push a value that exists, a new one, a new empty one of a kind, a number. 0 or -1. Pointers to
+/* Push a value that exists, a new one, a new empty one of a kind. 0 or -1. Pointers to
  * values are void after a new one was made. */
 int machine_push(struct machine *machine, uint32_t value);
 int machine_push_new(struct machine *machine, struct pickle_value value);
 int machine_push_kind(struct machine *machine, enum pickle_kind kind);
-int machine_push_whole(struct machine *machine, enum pickle_kind kind, int64_t whole);
 
 /* BINPERSID, REDUCE and BUILD. 0 or -1. */
 int machine_persistent_id(struct machine *machine);

@@ -440,11 +440,6 @@ void *reader_take_payload(struct reader *reader)
 	return copy;
 }
 
-bool reader_ready(struct reader *reader)
-{
-	return reader->content.ahead_size > 0 || source_is_ready(reader->content.source);
-}
-
 struct reader_place reader_place(const struct reader *reader)
 {
 	return (

@@ -59,10 +59,6 @@ int reader_skip(struct reader *reader);
 /* Like reader_payload, but the buffer becomes the caller's (memory_release). */
 void *reader_take_payload(struct reader *reader);
 
-/* Could reader_next() deliver without waiting for an upstream program? True for regular files,
- * at the end, and when bytes are at hand. For filling batches without delaying the first result. */
-bool reader_ready(struct reader *reader);
-
 /* Where the item (frame or bare record) that holds the current record begins in the input, how
  * long it is, and how many decoded bytes precede the record in it: what the index notes. The
  * length is known only after the payload was read or skipped. */

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -280,14 +279,6 @@ uint64_t source_certain(const struct source *source)
 {
 	return source->kind == SOURCE_PIPE ? source->filled - source->begin
 	                                   : source->end - source->position;
-}
-
-bool source_is_ready(const struct source *source)
-{
-	if (source->kind != SOURCE_PIPE || source->filled > source->begin || source->ended)
-		return true;
-	struct pollfd poll_set = { .fd = source->descriptor, .events = POLLIN };
-	return poll(&poll_set, 1, 0) > 0;
 }
 
 uint64_t source_position(const struct source *source)

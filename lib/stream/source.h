@@ -42,7 +42,6 @@ bool source_rewind(struct source *source, uint64_t offset);
 /* Bytes that are there for sure: to the end of a file or of memory; for a pipe what is at hand. */
 uint64_t source_certain(const struct source *source);
 
-bool source_is_ready(const struct source *source); /* a read would not wait */
 uint64_t source_position(const struct source *source);
 uint64_t source_size(const struct source *source); /* of the whole file; 0 for a pipe */
 const char *source_name(const struct source *source);

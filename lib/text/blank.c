@@ -11,7 +11,8 @@ bool blank_is(uint32_t code)
 	       code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000;
 }
 
-size_t blank_first(const char *text, size_t size)
+/* Bytes of the white-space character at text[0] (size >= 1), or 0. */
+static size_t first_blank(const char *text, size_t size)
 {
 	uint32_t code;
 	int length = utf8_decode((const uint8_t *)text, size, &code);
@@ -24,7 +25,7 @@ size_t blank_trim_end(const char *text, size_t size)
 		size_t start = size - 1;
 		while (start > 0 && size - start < 4 && ((uint8_t)text[start] & 0xc0) == 0x80)
 			start--;
-		if (blank_first(text + start, size - start) != size - start)
+		if (first_blank(text + start, size - start) != size - start)
 			break;
 		size = start;
 	}
@@ -34,7 +35,7 @@ size_t blank_trim_end(const char *text, size_t size)
 size_t blank_at_start(const char *text, size_t size)
 {
 	size_t done = 0, length;
-	while (done < size && (length = blank_first(text + done, size - done)) > 0)
+	while (done < size && (length = first_blank(text + done, size - done)) > 0)
 		done += length;
 	return done;
 }

@@ -8,9 +8,6 @@
 
 bool blank_is(uint32_t code);
 
-/* Bytes of the white-space character at text[0] (size >= 1), or 0. */
-size_t blank_first(const char *text, size_t size);
-
 /* How many bytes remain when white space is taken from the end of text. */
 size_t blank_trim_end(const char *text, size_t size);
 

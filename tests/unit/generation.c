@@ -80,11 +80,6 @@ void llama_cache_release(struct llama_cache *cache)
 	memory_release(cache);
 }
 
-size_t llama_cache_length(const struct llama_cache *cache)
-{
-	return cache->count;
-}
-
 void llama_cache_truncate(struct llama_cache *cache, size_t length)
 {
 	if (length < cache->count)

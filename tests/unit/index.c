@@ -38,9 +38,23 @@ static int write_many(const char *path)
 	return writer_finish(writer);
 }
 
+/* How many records of this key there are; the last of them in *last, if any. */
+static int places_of(struct index *index, const char *key, struct reader_place *last)
+{
+	struct reader_place *places = NULL;
+	size_t count = 0, capacity = 0;
+	int status = index_places(index, key, &places, &count, &capacity);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || places[i].offset >= last->offset)
+			*last = places[i];
+	memory_release(places);
+	return status < 0 ? -1 : (int)count;
+}
+
 static void test_find(void)
 {
 	struct record record;
+	struct reader_place place;
 	void *payload;
 	bool all = true;
 	TAP_OK(write_many("many.zv") == 0 && index_make("many.zv") == 0, "an index is made");
@@ -50,23 +64,33 @@ static void test_find(void)
 		char key[16];
 		float value = -1;
 		snprintf(key, sizeof key, "%d", i);
-		if (index_find(index, key, i % 2 ? "x" : NULL, &record, &payload) == 1) {
+		if (places_of(index, key, &place) == 2 &&
+		    index_read(index, &place, key, &record, &payload) == 0) {
 			memcpy(&value, payload, sizeof value);
 			memory_release(payload);
 		}
 		all &= value == (float)(i + 1000);
 	}
-	TAP_OK(all, "every key is found, the later of its records");
-	TAP_OK(index_find(index, "500", NULL, &record, &payload) == 0, "a key that is not there");
-	TAP_OK(index_find(index, "4", "y", &record, &payload) == 0, "a name that is not there");
-	TAP_OK(index_find(index, "", NULL, &record, &payload) == 0, "an empty key");
-	TAP_OK(index_find(index, "\xff", NULL, &record, &payload) == 0, "a key behind all");
-	TAP_OK(index_find(index, "parts", "a", &record, &payload) == 1 && record.shape[0] == 1,
-	    "one of two names");
+	TAP_OK(all, "every key is found, with both its records");
+	TAP_OK(places_of(index, "500", &place) == 0, "a key that is not there");
+	TAP_OK(places_of(index, "", &place) == 0, "an empty key");
+	TAP_OK(places_of(index, "\xff", &place) == 0, "a key behind all");
+	TAP_OK(places_of(index, "parts", &place) == 2, "two names of a key");
+	TAP_OK(index_read(index, &place, "parts", &record, &payload) == 0 &&
+	           strcmp(record.name, "b") == 0 && record.shape[0] == 1,
+	    "are read");
 	memory_release(payload);
-	TAP_OK(index_find(index, "failed", NULL, &record, &payload) == -1 &&
-	           strstr(error_text(), "failed item"),
-	    "a failed item is no tensor");
+	TAP_OK(index_read(index, &place, "4", &record, &payload) == -1 && !payload &&
+	           strstr(error_text(), "leads to \"parts\""),
+	    "a place that holds another key is refused: %s", error_text());
+	place.offset++;
+	TAP_OK(index_read(index, &place, NULL, &record, &payload) == -1 && !payload,
+	    "a place where no record begins is refused");
+	TAP_OK(places_of(index, "failed", &place) == 1 &&
+	           index_read(index, &place, "failed", &record, &payload) == 0 &&
+	           record.kind == RECORD_FAILED,
+	    "a failed item is found, and is no tensor");
+	memory_release(payload);
 	index_close(index);
 }
 

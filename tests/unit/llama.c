@@ -2,6 +2,7 @@
 #include "reference.h"
 #include "base/threads.h"
 #include "model/llama.h"
+#include "model/llama_cache.h"
 #include "num/linear.h"
 #include "stream/model_file.h"
 
@@ -141,7 +142,7 @@ static void check_limits(struct llama *llama)
 	float *logits = memory_allocate(llama_vocabulary(llama), sizeof *logits);
 	struct llama_cache *cache = llama_cache_new(llama);
 	TAP_OK(llama_prefill(llama, cache, rows, count, false, logits) < 0 &&
-	           error_kind() == ERROR_INPUT && llama_cache_length(cache) == 0,
+	           error_kind() == ERROR_INPUT && cache->length == 0,
 	    "more rows than positions are refused");
 	TAP_OK(llama_prefill(llama, cache, rows, 0, false, logits) < 0, "no rows are refused");
 	TAP_OK(llama_prefill(llama, cache, rows, count - 1, false, logits) == 0, "all positions run");

@@ -16,7 +16,6 @@
 #include "num/norm.h"
 #include "num/product.h"
 #include "num/rotary.h"
-#include "num/scratch.h"
 
 static uint32_t state = 7;
 
@@ -248,7 +247,6 @@ int main(void)
 	check_decode();
 	check_norms();
 	check_rotary();
-	scratch_release();
 	threads_stop();
 	return tap_finish();
 }

@@ -54,8 +54,8 @@ static bool agrees(uint32_t in_w, uint32_t in_h, uint32_t out_w, uint32_t out_h)
 			pass(source.pixels + y * in_w * 3 + c, in_w, 3, between + y * out_w * 3 + c, out_w, 3);
 	for (size_t x = 0; x < (size_t)out_w * 3; x++)
 		pass(between + x, in_h, (size_t)out_w * 3, wanted + x, out_h, (size_t)out_w * 3);
-	bool same = picture_resize(&source, out_w, out_h, &target) == 0 && target.width == out_w &&
-	            target.height == out_h &&
+	bool same = picture_resample(&source, out_w, out_h, PICTURE_BICUBIC, &target) == 0 &&
+	            target.width == out_w && target.height == out_h &&
 	            memcmp(target.pixels, wanted, (size_t)out_w * out_h * 3) == 0;
 	picture_clear(&source);
 	picture_clear(&target);
@@ -76,8 +76,10 @@ int main(void)
 	TAP_OK(agrees(40000, 2, 3, 2), "a window of tens of thousands of pixels");
 
 	struct picture source = { 2, 2, memory_allocate_zero(4, 3) }, target;
-	TAP_OK(picture_resize(&source, 0, 5, &target) < 0 && !target.pixels, "a width of 0 is refused");
-	TAP_OK(picture_resize(&source, 5, 70000, &target) < 0, "a height of 70000 is refused");
+	TAP_OK(picture_resample(&source, 0, 5, PICTURE_BICUBIC, &target) < 0 && !target.pixels,
+	    "a width of 0 is refused");
+	TAP_OK(picture_resample(&source, 5, 70000, PICTURE_BICUBIC, &target) < 0,
+	    "a height of 70000 is refused");
 	source.pixels[0] = 255;
 	TAP_OK(picture_resample(&source, 1, 1, PICTURE_BOX, &target) == 0 && target.pixels[0] == 64 &&
 	           target.pixels[1] == 0,
