@@ -104,6 +104,12 @@ def stored(content, window=0x38, checksum=None, size=None, flags=0xc4):
     return frame
 
 
+def block(content, kind, size=None, last=0):
+    """A block of a frame: kind 0 stores, 1 is size times the one byte, 3 is reserved."""
+    size = len(content) if size is None else size
+    return struct.pack('<I', size << 3 | kind << 1 | last)[:3] + content
+
+
 def bare(records):
     return b''.join(r.bytes for r in records)
 
@@ -145,6 +151,9 @@ def good():
     yield 'sample', whole(*records), records
     large = Record(b'l', dtype='B', shape=(300000,), payload=bytes(range(250)) * 1200)
     yield 'blocks', stored(large.bytes) + stored(end([large]).bytes), [large]
+    zeros = Record(b'z', dtype='B', shape=(131072,), payload=bytes(131072))
+    yield 'run', (struct.pack('<IBB', 0xfd2fb528, 0, 0x38) + block(zeros.head, 0)
+                  + block(b'\0', 1, 131072) + block(end([zeros]).bytes, 0, last=1)), [zeros]
 
 
 def bad_headers():
@@ -203,6 +212,9 @@ def bad():
     yield 'frame-text', stored(b'some text that is long enough to be a header' * 9)
     yield 'frame-straddle', stored(ONE.bytes[:100]) + stored(ONE.bytes[100:] + end([ONE]).bytes)
     yield 'frame-dictionary', b'\x28\xb5\x2f\xfd\xc7\x38\1\0\0\0' + frame[6:]
+    yield 'frame-block', struct.pack('<IBB', 0xfd2fb528, 0, 0x38) + block(whole(ONE), 3, last=1)
+    yield 'frame-large-block', (struct.pack('<IBB', 0xfd2fb528, 0, 0x38)
+                                + block(whole(ONE), 0, 131073, last=1))
     yield 'skippable-cut', whole(*basic) + SKIPPABLE[:-1]
     yield 'skippable-lie', struct.pack('<II', 0x184d2a50, 0xffffffff) + whole(*basic)
     # A run of zeros in blocks of four bytes each, as the payload of a tensor of 2^50 bytes.
