@@ -26,7 +26,6 @@
 
 enum { BATCH_MOST = 256, ENCODE_VERSION = 1 };
 
-static const char *const dtype_names[] = { "f32", "bf16", "f16", NULL };
 static const char *const filter_names[] = { "bicubic", "bilinear", "lanczos", "box", NULL };
 
 static struct {
@@ -56,7 +55,7 @@ static const struct option_entry options[] = {
 	    "blend transparent pixels with this colour (default: drop alpha)" },
 	{ 0, "partial", NULL, OPTION_FLAG, &option.partial, 0, 0, NULL,
 	    "take truncated JPEGs; what is missing is grey (default: they fail)" },
-	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_names,
+	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
 	    "store features as f32 (default), bf16 or f16" },
 	{ 0, "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
 	    "encode up to N pictures at a time if so many are ready (default 8)" },
@@ -151,13 +150,11 @@ static struct picture_options picture_settings(void)
 /* Everything that changes the numbers must show in the maker. */
 static void describe_maker(const struct picture_options *picture)
 {
-	static const float clip_mean[3] = { 0.48145466f, 0.4578275f, 0.40821073f };
-	static const float clip_std[3] = { 0.26862954f, 0.26130258f, 0.27577711f };
 	const float *mean = vit_mean(state.vit), *std = vit_std(state.vit);
 	struct digest weights = vit_fingerprint(state.vit);
 	char norm[128] = "clip-norm", background[32] = "";
-	if (memcmp(mean, clip_mean, sizeof clip_mean) != 0 ||
-	    memcmp(std, clip_std, sizeof clip_std) != 0)
+	if (memcmp(mean, picture_clip_mean, sizeof picture_clip_mean) != 0 ||
+	    memcmp(std, picture_clip_std, sizeof picture_clip_std) != 0)
 		snprintf(norm, sizeof norm, "norm=%.9g,%.9g,%.9g/%.9g,%.9g,%.9g", (double)mean[0],
 		    (double)mean[1], (double)mean[2], (double)std[0], (double)std[1], (double)std[2]);
 	if (picture->blend)
@@ -169,7 +166,7 @@ static void describe_maker(const struct picture_options *picture)
 	    filter_names[option.filter], norm, picture->orient ? "" : " no-orient", background);
 	maker_add(&state.maker, "math", "f32");
 	if (option.dtype)
-		maker_add(&state.maker, "dtype", "%s", dtype_names[option.dtype]);
+		maker_add(&state.maker, "dtype", "%s", dtype_stored[option.dtype]);
 }
 
 /* The output, opened when the first record wants to go there: under --append a run that finds
@@ -243,7 +240,7 @@ static void put_failure(const struct prepared_picture *prepared, const char *key
 static void put_features(
     const struct prepared_picture *prepared, const char *key, const float *features)
 {
-	char dtype = dtype_from_name(dtype_names[option.dtype]);
+	char dtype = dtype_from_name(dtype_stored[option.dtype]);
 	uint64_t shape[2] = { vit_tokens(state.vit), vit_width(state.vit) };
 	const void *payload = features;
 	struct record record;

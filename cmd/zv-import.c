@@ -90,10 +90,9 @@ static const struct program program = {
 
 static char parse_dtype(const char *text, size_t length)
 {
-	static const char *const names[] = { "f32", "bf16", "f16" };
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (strlen(names[i]) == length && strncmp(names[i], text, length) == 0)
-			return dtype_from_name(names[i]);
+	for (size_t i = 0; dtype_stored[i]; i++)
+		if (strlen(dtype_stored[i]) == length && strncmp(dtype_stored[i], text, length) == 0)
+			return dtype_from_name(dtype_stored[i]);
 	program_usage("--dtype: \"%.*s\" is none of f32, bf16, f16", (int)length, text);
 }
 

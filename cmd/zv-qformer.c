@@ -40,8 +40,6 @@ static struct {
 	int dtype;
 } option = { .most = 35, .most_length = 30 };
 
-static const char *const dtype_names[] = { "f32", "bf16", "f16", NULL };
-
 /* clang-format off */
 static const struct option_entry options[] = {
 	{ 'p', "prompt", "TEXT", OPTION_TEXT, &option.prompt, 0, 0, NULL,
@@ -72,7 +70,7 @@ static const struct option_entry options[] = {
 	  "(default: clean them as BLIP-2 does with captions)" },
 	{ 0, "most", "N", OPTION_WHOLE, &option.most, 2, 4096, NULL,
 	  "with --text and --match: cut texts at N ids (default 35)" },
-	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_names,
+	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
 	  "store results as f32 (default), bf16 or f16" },
 	{ 0 },
 };
@@ -290,7 +288,7 @@ static void describe(struct maker *maker, const struct record *input)
 		maker_add(
 		    maker, "text", "%s %d", option.no_clean ? "as it is" : "caption", (int)option.most);
 	if (option.dtype)
-		maker_add(maker, "dtype", "%s", dtype_names[option.dtype]);
+		maker_add(maker, "dtype", "%s", dtype_stored[option.dtype]);
 }
 
 /* What a sample is about: its key, what it was made from, by what. */
@@ -305,7 +303,7 @@ static int write_sample(const struct about *about, const char *name, int dimensi
     const uint64_t *shape, const char *text_name, const char *text)
 {
 	struct record record, beside;
-	char dtype = dtype_from_name(dtype_names[option.dtype]);
+	char dtype = dtype_from_name(dtype_stored[option.dtype]);
 	record_tensor(&record, name, dtype, dimensions, shape);
 	if (record_set_key(&record, about->key))
 		return -1;

@@ -1,6 +1,7 @@
 /* zv-tokenize.c - text to token ids and back, line by line. */
 #define _GNU_SOURCE
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/message.h"
 #include "base/names.h"
@@ -15,7 +16,6 @@
 #include "text/cleanup.h"
 #include "text/wordpiece.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,35 +103,14 @@ static struct {
 	uint64_t lines, total, failed;
 } work;
 
-/* A whole file; the caller's. NULL recorded. */
-static char *read_whole(const char *path, size_t *size)
+/* A file that the program cannot do without; the caller's. */
+static char *read_needed(const char *path, size_t *size)
 {
-	FILE *file = fopen(path, "rbe");
-	if (!file) {
-		error_system("cannot open:");
-		return NULL;
+	char *bytes;
+	if (file_read(path, FILE_BYTES_MOST, &bytes, size)) {
+		error_as(ERROR_SYSTEM);
+		program_fail(path);
 	}
-	void *bytes = NULL;
-	size_t capacity = 0, got = 1;
-	*size = 0;
-	while (got > 0 && *size < FILE_BYTES_MOST) {
-		if (memory_grow(&bytes, &capacity, *size + 65536, 1)) {
-			memory_release(bytes);
-			fclose(file);
-			return NULL;
-		}
-		got = fread((char *)bytes + *size, 1, 65536, file);
-		*size += got;
-	}
-	if (ferror(file) || got > 0) {
-		if (ferror(file))
-			error_system("cannot read:");
-		else
-			error_system("larger than %d bytes", FILE_BYTES_MOST);
-		memory_release(bytes);
-		bytes = NULL;
-	}
-	fclose(file);
 	return bytes;
 }
 
@@ -145,11 +124,9 @@ static bool looks_like_vocabulary(const char *bytes, size_t size)
 static void open_tokenizer_file(void)
 {
 	size_t size, added_size = 0;
-	char *bytes = read_whole(option.tokenizer, &size), *added = NULL;
-	if (!bytes)
-		program_fail(option.tokenizer);
-	if (option.added_tokens && !(added = read_whole(option.added_tokens, &added_size)))
-		program_fail(option.added_tokens);
+	char *bytes = read_needed(option.tokenizer, &size), *added = NULL;
+	if (option.added_tokens)
+		added = read_needed(option.added_tokens, &added_size);
 	if (looks_like_vocabulary(bytes, size))
 		work.wordpiece = wordpiece_open(bytes, size, added, added_size);
 	else

@@ -24,6 +24,8 @@ static const struct {
 };
 enum { DTYPE_COUNT = sizeof dtypes / sizeof dtypes[0] };
 
+const char *const dtype_stored[] = { "f32", "bf16", "f16", NULL };
+
 size_t dtype_size(char dtype)
 {
 	for (int i = 0; i < DTYPE_COUNT; i++)

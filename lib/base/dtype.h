@@ -16,6 +16,9 @@ size_t dtype_size(char dtype);
 const char *dtype_name(char dtype);
 char dtype_from_name(const char *name);
 
+/* The dtypes that results and weights can be stored in, for an option: f32, bf16, f16, NULL. */
+extern const char *const dtype_stored[];
+
 bool dtype_is_float(char dtype);
 
 /* n elements at source (no alignment asked) to f32. Integers and f64 are rounded to nearest.

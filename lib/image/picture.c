@@ -161,6 +161,9 @@ int picture_decode(const uint8_t *bytes, size_t size, const struct picture_optio
 	return 0;
 }
 
+const float picture_clip_mean[3] = { 0.48145466f, 0.4578275f, 0.40821073f };
+const float picture_clip_std[3] = { 0.26862954f, 0.26130258f, 0.27577711f };
+
 void picture_normalise(
     const struct picture *picture, const float mean[3], const float std[3], float *planes)
 {

@@ -46,6 +46,9 @@ enum picture_filter { PICTURE_BICUBIC, PICTURE_BILINEAR, PICTURE_LANCZOS, PICTUR
 int picture_resample(const struct picture *source, uint32_t width, uint32_t height,
     enum picture_filter filter, struct picture *target);
 
+/* Of R, G and B: what CLIP, and so BLIP-2, normalises by. */
+extern const float picture_clip_mean[3], picture_clip_std[3];
+
 /* (value / 255 - mean) / std to planes [3][height][width]. */
 void picture_normalise(
     const struct picture *picture, const float mean[3], const float std[3], float *planes);

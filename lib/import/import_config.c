@@ -3,6 +3,7 @@
  */
 #include "import/import_config.h"
 #include "base/error.h"
+#include "image/picture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,9 +11,6 @@
 #include <string.h>
 
 #define WHOLE_MOST ((int64_t)1 << 30)
-
-const double import_clip_mean[3] = { 0.48145466, 0.4578275, 0.40821073 };
-const double import_clip_std[3] = { 0.26862954, 0.26130258, 0.27577711 };
 
 static bool is_absent(const struct json *value)
 {
@@ -228,8 +226,10 @@ static int take_side(const struct json *root, int64_t *side)
 int import_config_picture(const struct json *root, struct import_picture_config *config)
 {
 	*config = (struct import_picture_config){ .found = root != NULL };
-	memcpy(config->mean, import_clip_mean, sizeof config->mean);
-	memcpy(config->std, import_clip_std, sizeof config->std);
+	for (int i = 0; i < 3; i++) {
+		config->mean[i] = (double)picture_clip_mean[i];
+		config->std[i] = (double)picture_clip_std[i];
+	}
 	bool normalize = true;
 	if (take_side(root, &config->side) < 0 || take_triple(root, "image_mean", config->mean) < 0 ||
 	    take_triple(root, "image_std", config->std) < 0 ||

@@ -63,8 +63,6 @@ int import_config_picture(const struct json *root, struct import_picture_config 
 int import_config_generation(
     const struct json *root, struct import_llm_config *config, struct import_words *words);
 
-extern const double import_clip_mean[3], import_clip_std[3];
-
 /* Append "word=value"; reals in the shortest form that reads back the same. */
 void import_word_text(struct import_words *words, const char *word, const char *value);
 void import_word_whole(struct import_words *words, const char *word, int64_t value);

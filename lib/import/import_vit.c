@@ -1,5 +1,6 @@
 /* import_vit.c - the image encoder's part of an import: vit.zv (spec 3.2, 4.1, 4.4). */
 #include "base/error.h"
+#include "image/picture.h"
 #include "import/import_pass.h"
 
 #include <math.h>
@@ -114,6 +115,15 @@ int import_vit_measure(struct import *import)
 	return 0;
 }
 
+/* To the encoder, which computes in f32? */
+static bool is_same(const double values[3], const float wanted[3])
+{
+	for (int i = 0; i < 3; i++)
+		if ((float)values[i] != wanted[i])
+			return false;
+	return true;
+}
+
 static int put_settings(struct import_pass *pass)
 {
 	const struct import_vit_sizes *sizes = &pass->import->vit;
@@ -129,8 +139,8 @@ static int put_settings(struct import_pass *pass)
 	import_word_real(&words, "post_norm_eps", sizes->post_norm_eps);
 	const double *mean = sizes->picture.mean, *std = sizes->picture.std;
 	char word[24];
-	bool own_mean = memcmp(mean, import_clip_mean, sizeof sizes->picture.mean) != 0;
-	bool own_std = memcmp(std, import_clip_std, sizeof sizes->picture.std) != 0;
+	bool own_mean = !is_same(mean, picture_clip_mean);
+	bool own_std = !is_same(std, picture_clip_std);
 	for (int i = 0; i < 3 && own_mean; i++) {
 		snprintf(word, sizeof word, "mean_%d", i);
 		import_word_real(&words, word, mean[i]);

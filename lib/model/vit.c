@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "image/picture.h"
 #include "model/parameters.h"
 #include "model/position_grid.h"
 #include "num/attention.h"
@@ -98,13 +99,11 @@ static int read_sizes(struct vit *vit, int side)
 /* CLIP's means and deviations unless the file has its own. */
 static int read_colours(struct vit *vit)
 {
-	static const float mean[CHANNELS] = { 0.48145466f, 0.4578275f, 0.40821073f };
-	static const float std[CHANNELS] = { 0.26862954f, 0.26130258f, 0.27577711f };
 	for (int i = 0; i < CHANNELS; i++) {
 		char word[8], text[64];
 		double value;
-		vit->mean[i] = mean[i];
-		vit->std[i] = std[i];
+		vit->mean[i] = picture_clip_mean[i];
+		vit->std[i] = picture_clip_std[i];
 		snprintf(word, sizeof word, "mean_%d", i);
 		if (model_file_text(vit->file, word, text, sizeof text)) {
 			if (model_file_real(vit->file, word, &value) < 0)

@@ -4,9 +4,9 @@
 #include "stream/json.h"
 #include "base/abort.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -92,48 +92,14 @@ struct json *json_parse(const void *bytes, size_t size)
 	return NULL;
 }
 
-/* All of an open file, growing as data arrives. */
-static int read_all(FILE *file, uint8_t **bytes, size_t *size)
-{
-	void *buffer = NULL;
-	size_t used = 0, capacity = 0;
-	for (;;) {
-		if (memory_grow(&buffer, &capacity, used + 4096, 1) < 0)
-			break;
-		size_t got = fread((uint8_t *)buffer + used, 1, capacity - used, file);
-		used += got;
-		if (used > JSON_FILE_SIZE_MOST) {
-			error_input("more than %zu bytes of JSON", JSON_FILE_SIZE_MOST);
-			break;
-		}
-		if (got == 0 && ferror(file)) {
-			error_system("cannot read:");
-			break;
-		}
-		if (got == 0) {
-			*bytes = buffer;
-			*size = used;
-			return 0;
-		}
-	}
-	memory_release(buffer);
-	return -1;
-}
-
 struct json *json_open(const char *path)
 {
-	FILE *file = fopen(path, "rb");
-	if (!file) {
-		error_system("cannot open:");
+	char *bytes;
+	size_t size;
+	if (file_read(path, JSON_FILE_SIZE_MOST, &bytes, &size) < 0)
 		return NULL;
-	}
-	uint8_t *bytes = NULL;
-	size_t size = 0;
-	struct json *root = NULL;
-	if (read_all(file, &bytes, &size) == 0)
-		root = json_parse(bytes, size);
+	struct json *root = json_parse(bytes, size);
 	memory_release(bytes);
-	fclose(file);
 	return root;
 }
 

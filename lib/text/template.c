@@ -3,6 +3,7 @@
  */
 #include "text/template.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "text/blank.h"
@@ -239,25 +240,16 @@ struct template *template_parse(const char *text, size_t size)
 
 static struct template *read_path(const char *path)
 {
-	FILE *file = fopen(path, "rbe");
-	if (!file) {
-		error_system("template \"%s\":", path);
-		return NULL;
-	}
+	char *text;
+	size_t size;
 	struct template *template = NULL;
-	char *text = memory_allocate(TEMPLATE_BYTES_MOST + 1, 1);
-	size_t size = text ? fread(text, 1, TEMPLATE_BYTES_MOST + 1, file) : 0;
-	if (text && ferror(file)) {
-		error_system("template \"%s\":", path);
-	} else if (size > TEMPLATE_BYTES_MOST) {
-		error_input("template \"%s\": larger than %d bytes", path, TEMPLATE_BYTES_MOST);
-		error_as(ERROR_SYSTEM);
-	} else if (text && !(template = template_parse(text, size))) {
+	if (file_read(path, TEMPLATE_BYTES_MOST, &text, &size) == 0)
+		template = template_parse(text, size);
+	if (!template) {
 		error_context("template \"%s\"", path);
 		error_as(ERROR_SYSTEM); /* without it the program cannot begin */
 	}
 	memory_release(text);
-	fclose(file);
 	return template;
 }
 

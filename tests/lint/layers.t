@@ -8,7 +8,7 @@ below() {
 	base) echo base ;;
 	num | stream | text | image) echo "$1 base" ;;
 	model) echo "model image text stream num base" ;;
-	import) echo "import stream text base" ;;
+	import) echo "import image stream text base" ;;
 	cmd) echo "model import image text stream num base" ;;
 	*) echo "" ;;
 	esac
