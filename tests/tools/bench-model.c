@@ -3,9 +3,10 @@
  * run, interleaved; then whole blocks. Everything is printed as a ratio of this run.
  *
  *     bench-model [--threads N] [--seconds S] products
- *     bench-model [--threads N] [--seconds S] encode MODEL PICTURES
+ *     bench-model [--threads N] [--seconds S] block       seconds of the products of a ViT-g block:
+ *                                                         bare BLIS, ours
  *     bench-model [--threads N] [--seconds S] decode MODEL SEQUENCES
- *     bench-model run PROGRAM ARGUMENT...     its seconds and peak memory
+ *     bench-model run PROGRAM ARGUMENT...     its seconds and its peak memory in MiB
  */
 #define _GNU_SOURCE
 #include "base/dtype.h"
@@ -14,7 +15,6 @@
 #include "base/number.h"
 #include "base/threads.h"
 #include "model/llama.h"
-#include "model/vit.h"
 #include "num/linear.h"
 #include "num/product.h"
 
@@ -75,19 +75,21 @@ struct shape {
 	size_t rows, in, out;
 };
 
-static void bench_shape(const struct shape *shape)
+/* The best times of one shape, runs interleaved: times[0] bare BLIS with its own threads, then the
+ * linear layer by dtype of its weights. */
+static void time_shape(const struct shape *shape, int count, double times[1 + DTYPES])
 {
-	static double times[1 + DTYPES][TIMES_MOST];
+	static double all[1 + DTYPES][TIMES_MOST];
 	size_t size = shape->in * shape->out, copies = ((size_t)256 << 20) / (size * sizeof(float));
 	copies = copies < 1 ? 1 : copies > 16 ? 16 : copies;
 	float *x = random_values(shape->rows * shape->in), *w = random_values(copies * size);
 	float *y = random_values(shape->rows * shape->out);
-	void *narrow[DTYPES] = { w, memory_allocate(copies * size, 2),
-		memory_allocate(copies * size, 2) };
-	if (!narrow[1] || !narrow[2])
-		fail();
-	for (int dtype = 1; dtype < DTYPES; dtype++)
+	void *narrow[DTYPES] = { w };
+	for (int dtype = 1; dtype < count; dtype++) {
+		if (!(narrow[dtype] = memory_allocate(copies * size, 2)))
+			fail();
 		dtype_from_f32(dtypes[dtype], w, narrow[dtype], copies * size);
+	}
 	size_t runs = 0;
 	for (double end = now() + seconds; (now() < end || runs < 5) && runs < TIMES_MOST; runs++) {
 		size_t at = runs % copies * size;
@@ -103,37 +105,61 @@ static void bench_shape(const struct shape *shape)
 		                        .c = y,
 		                        .c_row = shape->out },
 		    threads_count());
-		times[0][runs] = now() - start;
-		for (int dtype = 0; dtype < DTYPES; dtype++) {
+		all[0][runs] = now() - start;
+		for (int dtype = 0; dtype < count; dtype++) {
 			const char *weight = (char *)narrow[dtype] + at * dtype_size(dtypes[dtype]);
 			struct linear linear = { weight, dtypes[dtype], shape->out, shape->in, NULL };
 			start = now();
 			if (linear_forward(&linear, x, 1, shape->rows, y, LINEAR_STORE) < 0)
 				fail();
-			times[1 + dtype][runs] = now() - start;
+			all[1 + dtype][runs] = now() - start;
 		}
 	}
-	double bare = best(times[0], runs), work = 2e-9 * (double)(shape->rows * size);
-	printf("%-12s %4zux%zux%zu  bare BLIS %6.1f GFLOP/s", shape->name, shape->rows, shape->in,
-	    shape->out, work / bare);
-	for (int dtype = 0; dtype < DTYPES; dtype++)
-		printf("  %s %.2f", dtype_name(dtypes[dtype]), bare / best(times[1 + dtype], runs));
-	printf("\n");
+	for (int i = 0; i <= count; i++)
+		times[i] = best(all[i], runs);
 	memory_release(x);
 	memory_release(w);
 	memory_release(y);
-	memory_release(narrow[1]);
-	memory_release(narrow[2]);
+	for (int dtype = 1; dtype < count; dtype++)
+		memory_release(narrow[dtype]);
+}
+
+static void bench_shape(const struct shape *shape)
+{
+	double times[1 + DTYPES];
+	time_shape(shape, DTYPES, times);
+	printf("%-12s %4zux%zux%zu  bare BLIS %6.1f GFLOP/s", shape->name, shape->rows, shape->in,
+	    shape->out, 2e-9 * (double)(shape->rows * shape->in * shape->out) / times[0]);
+	for (int dtype = 0; dtype < DTYPES; dtype++)
+		printf("  %s %.2f", dtype_name(dtypes[dtype]), times[0] / times[1 + dtype]);
+	printf("\n");
+}
+
+static const struct shape vit_shapes[] = {
+	{ "vit qkv", 257, 1408, 4224 },
+	{ "vit proj", 257, 1408, 1408 },
+	{ "vit fc1", 257, 1408, 6144 },
+	{ "vit fc2", 257, 6144, 1408 },
+};
+enum { VIT_SHAPES = sizeof vit_shapes / sizeof vit_shapes[0] };
+
+/* The four products of a ViT-g block for one picture: seconds of bare BLIS, and of ours in f32. */
+static void bench_block(void)
+{
+	double bare = 0, ours = 0;
+	for (int i = 0; i < VIT_SHAPES; i++) {
+		double times[1 + DTYPES];
+		time_shape(&vit_shapes[i], 1, times);
+		bare += times[0];
+		ours += times[1];
+	}
+	printf("%.6f %.6f\n", bare, ours);
 }
 
 /* The ratio is bare time over ours: above 1, ours is faster. */
 static void bench_products(void)
 {
 	static const struct shape shapes[] = {
-		{ "vit qkv", 257, 1408, 4224 },
-		{ "vit proj", 257, 1408, 1408 },
-		{ "vit fc1", 257, 1408, 6144 },
-		{ "vit fc2", 257, 6144, 1408 },
 		{ "qformer o", 32, 768, 768 },
 		{ "qformer fc1", 32, 768, 3072 },
 		{ "qformer fc2", 32, 3072, 768 },
@@ -141,72 +167,10 @@ static void bench_products(void)
 		{ "llama q", 64, 5120, 5120 },
 		{ "llama up", 64, 5120, 13824 },
 	};
+	for (int i = 0; i < VIT_SHAPES; i++)
+		bench_shape(&vit_shapes[i]);
 	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
 		bench_shape(&shapes[i]);
-}
-
-/* Time that bare BLIS needs for the products of one picture of a ViT-g block. */
-static double bare_block(size_t tokens, size_t width, size_t mlp_width)
-{
-	const size_t shapes[4][2] = { { width, 3 * width }, { width, width }, { width, mlp_width },
-		{ mlp_width, width } };
-	double total = 0;
-	for (int i = 0; i < 4; i++) {
-		double times[15];
-		size_t in = shapes[i][0], out = shapes[i][1];
-		float *x = random_values(tokens * in), *w = random_values(in * out);
-		float *y = random_values(tokens * out);
-		for (size_t run = 0; run < 15; run++) {
-			double start = now();
-			product_run_threads(&(struct product){ .m = tokens,
-			                        .n = out,
-			                        .k = in,
-			                        .a = x,
-			                        .a_row = in,
-			                        .b = w,
-			                        .b_row = in,
-			                        .b_transposed = true,
-			                        .c = y,
-			                        .c_row = out },
-			    threads_count());
-			times[run] = now() - start;
-		}
-		total += best(times, 15);
-		memory_release(x);
-		memory_release(w);
-		memory_release(y);
-	}
-	return total;
-}
-
-static void bench_encode(const char *model, size_t pictures, size_t layers)
-{
-	struct vit *vit = vit_open(model, 0);
-	if (!vit)
-		fail();
-	size_t side = (size_t)vit_side(vit);
-	float *pixels = random_values(pictures * 3 * side * side);
-	float *features = random_values(pictures * vit_tokens(vit) * vit_width(vit));
-	double times[TIMES_MOST];
-	size_t runs = 0;
-	if (vit_forward(vit, pixels, pictures, features) < 0) /* pages the weights in */
-		fail();
-	for (double end = now() + seconds; (now() < end || runs < 5) && runs < TIMES_MOST; runs++) {
-		double start = now();
-		if (vit_forward(vit, pixels, pictures, features) < 0)
-			fail();
-		times[runs] = now() - start;
-	}
-	double bare = bare_block(vit_tokens(vit), vit_width(vit), 6144) * (double)layers;
-	double one = best(times, runs) / (double)pictures;
-	struct rusage usage;
-	getrusage(RUSAGE_SELF, &usage);
-	printf("encode: %.3f s a picture; bare BLIS products of its %zu blocks %.3f s, share %.2f; "
-	       "peak memory %ld MB\n",
-	    one, layers, bare, bare / one, usage.ru_maxrss / 1024);
-	memory_release(pixels);
-	memory_release(features);
-	vit_close(vit);
 }
 
 static void bench_decode(const char *model, size_t sequences)
@@ -251,24 +215,21 @@ static int bench_run(char **command)
 		return 2;
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	getrusage(RUSAGE_CHILDREN, &usage);
-	printf("%.3f s, peak memory %ld MB, %.3f s of CPU time\n",
+	printf("%.3f %ld\n",
 	    (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec),
-	    usage.ru_maxrss / 1024,
-	    (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-	        1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec));
+	    usage.ru_maxrss >> 10);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "threads", 1, NULL, 't' }, { "seconds", 1, NULL, 's' },
-		{ "layers", 1, NULL, 'l' }, { 0 } };
-	int64_t threads = threads_available(), count = 1, layers = 39;
+		{ 0 } };
+	int64_t threads = threads_available(), count = 1;
 	int letter;
 	while ((letter = getopt_long(argc, argv, "+", longs, NULL)) != -1)
 		if ((letter == 't' && number_whole(optarg, 1, THREADS_MOST, &threads) < 0) ||
-		    (letter == 's' && number_real(optarg, 0, 1000, &seconds) < 0) ||
-		    (letter == 'l' && number_whole(optarg, 1, 1000, &layers) < 0) || letter == '?')
+		    (letter == 's' && number_real(optarg, 0, 1000, &seconds) < 0) || letter == '?')
 			return 2;
 	argc -= optind;
 	argv += optind;
@@ -280,15 +241,18 @@ int main(int argc, char **argv)
 	}
 	if (argc == 3 && number_whole(argv[2], 1, 1000, &count) < 0)
 		fail();
+	if (argc == 1 && strcmp(argv[0], "block") == 0) {
+		bench_block();
+		threads_stop();
+		return 0;
+	}
 	printf("%s, %d threads\n", product_version(), threads_count());
 	if (argc == 1 && strcmp(argv[0], "products") == 0)
 		bench_products();
-	else if (argc == 3 && strcmp(argv[0], "encode") == 0)
-		bench_encode(argv[1], (size_t)count, (size_t)layers);
 	else if (argc == 3 && strcmp(argv[0], "decode") == 0)
 		bench_decode(argv[1], (size_t)count);
 	else
-		fprintf(stderr, "usage: bench-model products | encode MODEL N | decode MODEL N\n");
+		fprintf(stderr, "usage: bench-model products | block | decode MODEL N | run PROGRAM...\n");
 	threads_stop();
 	return 0;
 }
