@@ -60,24 +60,35 @@ bool maker_is_honest(const struct record *record)
 	return digest_equal(&digest, &record->maker);
 }
 
+/* What a word of a maker's text is about, for a person. */
+static const struct {
+	const char *word, *by, *other, *again;
+} words[] = {
+	{ "weights", "which image encoder made it", "encoded with another model's image encoder",
+	    "encode it again with this model" },
+	{ "llm", "which language model it is for", "made for another language model",
+	    "make it again with this model" },
+};
+
 int maker_expect(const struct record *record, const char *word, const struct digest *wanted)
 {
 	char wanted_text[DIGEST_TEXT_SIZE], found[DIGEST_TEXT_SIZE];
 	if (digest_is_zero(wanted) || common.any_maker)
 		return 0;
+	size_t i = 0;
+	while (i + 1 < sizeof words / sizeof words[0] && strcmp(words[i].word, word) != 0)
+		i++;
 	digest_text(wanted, wanted_text);
 	if (digest_is_zero(&record->maker))
-		return error_input(
-		    "undeclared maker where %s=%s is wanted; --any-maker takes it", word, wanted_text);
+		return error_input("does not say %s: it has no maker; --any-maker takes it", words[i].by);
 	if (!maker_is_honest(record))
-		return error_input("maker's fingerprint is not that of its text, %s=%s is wanted; "
-		                   "--any-maker takes it",
-		    word, wanted_text);
+		return error_input("does not say reliably %s: its maker's fingerprint is not that of its "
+		                   "text; --any-maker takes it",
+		    words[i].by);
 	if (!record_meta(record, word, found, sizeof found))
-		return error_input(
-		    "maker has no %s, %s is wanted; --any-maker takes it", word, wanted_text);
+		return error_input("does not say %s; --any-maker takes it", words[i].by);
 	if (strcmp(found, wanted_text) != 0)
-		return error_input(
-		    "made with %s=%s where %s is wanted; --any-maker takes it", word, found, wanted_text);
+		return error_input("%s (%.8s...); %s, or --any-maker takes it as it is", words[i].other,
+		    found, words[i].again);
 	return 0;
 }

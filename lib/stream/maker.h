@@ -37,9 +37,9 @@ void maker_stamp(const struct maker *maker, struct record *record);
 /* Does the record's maker belong to its meta? False also when either is absent. */
 bool maker_is_honest(const struct record *record);
 
-/* Refuse (-1, ERROR_INPUT that says what was wanted) a record whose maker text lacks
- * "word=<digest>"; 0 if it has it, if wanted is zero, or under common.any_maker. An undeclared
- * maker (all zero) is refused too. */
+/* Refuse (-1, ERROR_INPUT that says in words what it is and what to do) a record whose maker text
+ * lacks "word=<digest>"; 0 if it has it, if wanted is zero, or under common.any_maker. An
+ * undeclared maker (all zero) is refused too. The word is "weights" or "llm". */
 int maker_expect(const struct record *record, const char *word, const struct digest *wanted);
 
 #endif
