@@ -26,7 +26,17 @@ LAYERS = base num stream text image import model
 PROGRAMS = $(patsubst cmd/%.c,%,$(wildcard cmd/zv-*.c))
 SCRIPTS = $(patsubst cmd/%.sh,%,$(wildcard cmd/zv-*.sh))
 
-SOURCES = $(foreach layer,$(LAYERS),$(wildcard lib/$(layer)/*.c))
+# Kernels are compiled for the CPU that their name ends in and chosen at run time (lib/num/cpu.c);
+# elsewhere than on x86-64 only the portable ones are built.
+ARCHITECTURE := $(shell $(CC) -dumpmachine | cut -d- -f1)
+ifeq ($(ARCHITECTURE),x86_64)
+AVX2_FLAGS = -mavx2 -mfma -mf16c
+AVX512_FLAGS = -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
+else
+FOREIGN = %_avx2.c %_avx512.c
+endif
+
+SOURCES = $(filter-out $(FOREIGN),$(foreach layer,$(LAYERS),$(wildcard lib/$(layer)/*.c)))
 OBJECTS = $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIBRARY = $(BUILD)/libzv.a
 UNITS = $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
@@ -34,18 +44,27 @@ FUZZERS = $(patsubst tests/fuzz/%.c,%,$(filter-out tests/fuzz/driver.c,$(wildcar
 TOOLS = $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
 
 .DELETE_ON_ERROR: # a half-written object must not look up to date
-.PHONY: all programs tests-build check golden asan lint flags fuzz demo deps bench install uninstall clean help
+.PHONY: all programs tests-build force check golden asan lint fuzz demo deps bench install uninstall clean help
 .SECONDARY:
 
 all: programs
 programs: $(PROGRAMS:%=$(BUILD)/%) $(SCRIPTS:%=$(BUILD)/%)
 tests-build: programs $(UNITS:%=$(BUILD)/unit/%) $(FUZZERS:%=$(BUILD)/fuzz/%) $(TOOLS:%=$(BUILD)/tools/%)
 
-# Kernels are compiled for the CPU that their name ends in and chosen at run time (lib/num/cpu.c).
-$(BUILD)/obj/lib/num/%_avx2.o: KERNEL_FLAGS = -mavx2 -mfma -mf16c
-$(BUILD)/obj/lib/num/%_avx512.o: KERNEL_FLAGS = -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
+$(BUILD)/obj/lib/num/%_avx2.o: KERNEL_FLAGS = $(AVX2_FLAGS)
+$(BUILD)/obj/lib/num/%_avx512.o: KERNEL_FLAGS = $(AVX512_FLAGS)
 
-$(BUILD)/obj/%.o: %.c
+# What objects were compiled with: when it changes, they are compiled anew.
+STAMP := $(strip $(CC) $(filter-out -Werror,$(ALL_CFLAGS)) $(AVX2_FLAGS) $(AVX512_FLAGS))
+ifneq ($(file <$(BUILD)/flags),$(STAMP))
+$(BUILD)/flags: force
+endif
+$(BUILD)/flags:
+	@mkdir -p $(@D)
+	@echo '$(subst ','\'',$(STAMP))' >$@
+force:
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
 
@@ -112,9 +131,9 @@ demo:
 	@$(MAKE) --no-print-directory programs $(BUILD)/tools/seed-model
 	@ZV_BUILD="$(abspath $(BUILD))" sh examples/demo.sh
 
-# For tests/lint/compilers.t: what every source is compiled with.
-flags:
-	@echo $(ALL_CFLAGS)
+# For tests that compile by themselves: make -s print-ALL_CFLAGS and the like.
+print-%:
+	@echo $($*)
 
 PAGES = $(wildcard man/*.[157])
 BINDIR = $(DESTDIR)$(PREFIX)/bin

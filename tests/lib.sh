@@ -52,6 +52,21 @@ need_shared() {
 	exit 0
 }
 
+# sources PATTERN...: the files of the tree that match, without what is built; * matches / too
+sources() {
+	if git -C "$ZV_ROOT" rev-parse -q --verify HEAD >/dev/null 2>&1; then
+		(cd "$ZV_ROOT" && git ls-files -co --exclude-standard -- "$@")
+	else
+		(cd "$ZV_ROOT" && find . -name .git -prune -o -name 'build*' -prune -o -name fuzz-work -prune -o -type f -print) |
+			sed 's,^\./,,' | while read -r tap_file; do
+			for tap_pattern; do
+				# shellcheck disable=SC2254
+				case $tap_file in $tap_pattern | "$tap_pattern"/*) echo "$tap_file"; break ;; esac
+			done
+		done
+	fi | while read -r tap_file; do [ -f "$ZV_ROOT/$tap_file" ] && printf '%s\n' "$tap_file"; done
+}
+
 finish() {
 	printf '1..%d\n' "$tap_count"
 	[ "$tap_failed" -eq 0 ] || exit 1

@@ -89,7 +89,7 @@ static int follow_links(const char *path, char *target)
 	enum { LINKS_MOST = 40 };
 	if (strlen(path) >= PATH_MAX)
 		return error_system("file name is too long");
-	strcpy(target, path);
+	memcpy(target, path, strlen(path) + 1);
 	for (int i = 0; i < LINKS_MOST; i++) {
 		char link[PATH_MAX], joined[2 * PATH_MAX];
 		ssize_t length = readlink(target, link, sizeof link - 1);
@@ -100,7 +100,7 @@ static int follow_links(const char *path, char *target)
 		int directory = slash ? (int)(slash - target + 1) : 0;
 		if (snprintf(joined, sizeof joined, "%.*s%s", directory, target, link) >= PATH_MAX)
 			return error_system("file name is too long");
-		strcpy(target, joined);
+		memcpy(target, joined, strlen(joined) + 1);
 	}
 	return error_system("too many symbolic links");
 }

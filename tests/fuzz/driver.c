@@ -1,20 +1,35 @@
 /* driver.c - run a fuzz target without libFuzzer: its corpus, and mutations of it by a fixed
  * generator. usage: fuzz/NAME [-m MUTATIONS] [FILE...]
  * Without files it takes $ZV_TESTS/fuzz/corpus/NAME and prints TAP, so that tests/run can run it.
- * When an input crashes the target, its file and the number of the mutation are on stderr.
+ * When an input crashes the target, its file and the number of the mutation are on stderr. No input
+ * may take a second of CPU time or, without a sanitizer, let the process grow by 64 MiB.
  */
 #include <dirent.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { INPUT_MOST = 1 << 20, MUTATIONS_DEFAULT = 200 };
+enum { INPUT_MOST = 1 << 20, MUTATIONS_DEFAULT = 200, GROWTH_MOST = 64 << 10 /* KiB */ };
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+static const bool memory_is_measured = false; /* the sanitizer keeps what was released */
+#else
+static const bool memory_is_measured = true;
+#endif
 
 static char current[PATH_MAX + 64]; /* what the crash handler prints */
 static uint64_t random_state;
@@ -38,6 +53,14 @@ static void say_input(int signal_number)
 	raise(signal_number);
 }
 
+static int over_limit; /* inputs that took too long or too much */
+
+static long peak_memory(void)
+{
+	struct rusage usage;
+	return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss : 0;
+}
+
 /* The target gets a copy of exactly the size, so that a read behind it is seen by a sanitizer. */
 static void run_input(const uint8_t *data, size_t size)
 {
@@ -45,7 +68,15 @@ static void run_input(const uint8_t *data, size_t size)
 	if (!copy)
 		exit(2);
 	memcpy(copy, data, size);
+	long before = peak_memory();
+	clock_t start = clock();
 	LLVMFuzzerTestOneInput(copy, size);
+	double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+	long growth = memory_is_measured ? peak_memory() - before : 0;
+	if (seconds >= 1 || growth >= GROWTH_MOST) {
+		fprintf(stderr, "%.2f s and %ld KiB for %s", seconds, growth, current);
+		over_limit++;
+	}
 	free(copy);
 }
 
@@ -128,8 +159,10 @@ static int run_corpus(const char *name, long mutations)
 	if (ran == 0 || failed > 0)
 		printf("not ok 1 - no readable corpus for %s\n#   looked in %s\n1..1\n", name, folder);
 	else
-		printf("ok 1 - %d inputs of %s, each with %ld mutations\n1..1\n", ran, name, mutations);
-	return ran == 0 || failed > 0;
+		printf(
+		    "%s 1 - %d inputs of %s, each with %ld mutations, within a second and 64 MiB\n1..1\n",
+		    over_limit ? "not ok" : "ok", ran, name, mutations);
+	return ran == 0 || failed > 0 || over_limit > 0;
 }
 
 int main(int argc, char **argv)
@@ -149,5 +182,5 @@ int main(int argc, char **argv)
 		return run_corpus(slash ? slash + 1 : argv[0], mutations);
 	for (int i = optind; i < argc; i++)
 		failed |= run_file(argv[i], mutations) < 0;
-	return failed;
+	return failed || over_limit > 0;
 }

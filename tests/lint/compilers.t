@@ -2,16 +2,19 @@
 . "$ZV_TESTS/lib.sh"
 cd "$ZV_ROOT" || exit 2
 scratch=$OLDPWD
-flags="$(make -s --no-print-directory flags SANITIZE= CFLAGS=-O2 WERROR=-Werror)" || exit 2
+value() { make -s --no-print-directory "print-$1" SANITIZE= CFLAGS=-O2 WERROR=-Werror; }
+flags=$(value ALL_CFLAGS) && avx2=$(value AVX2_FLAGS) && avx512=$(value AVX512_FLAGS) || exit 2
 cat >"$scratch/one" <<'ONE'
 case $2 in
-*_avx512*.c) more='-mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c' ;;
-*_avx2.c) more='-mavx2 -mfma -mf16c' ;;
+*_avx512.c) more=$AVX512 ;;
+*_avx2.c) more=$AVX2 ;;
 *.h) more='-x c -fsyntax-only' ;;
 esac
 # shellcheck disable=SC2086
 $1 $FLAGS $more -S -o /dev/null "$2" 2>&1 || echo "FAILED $2"
 ONE
+AVX2=$avx2 AVX512=$avx512
+export AVX2 AVX512
 for compiler in gcc clang; do
 	if ! command -v $compiler >/dev/null 2>&1; then
 		skip "$compiler takes everything without a warning" "no $compiler here"
@@ -26,4 +29,15 @@ done
 out=$(find lib -name '*.h' ! -name kernels_vector.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
 	grep -v 'pragma once in main file')
 is "each header stands alone (kernels_vector.h is a text for several files)" "$out" ""
+out=$(make -n BUILD="$scratch/other" ARCHITECTURE=other programs 2>&1 | grep -n avx)
+is "no x86 kernel and no x86 flag on another architecture" "$out" ""
+like "but on x86-64" "$(make -n BUILD="$scratch/other" ARCHITECTURE=x86_64 programs 2>&1)" '*-mavx2*-mavx512f*'
+
+# Other flags, other objects; the same flags, nothing to do. The lightest of objects shows it.
+object=$scratch/flags/obj/lib/base/utf8.o
+compile() { make -s BUILD="$scratch/flags" CFLAGS="$1" "$object" && stat -c %Y.%i "$object"; }
+first=$(compile -O1) && again=$(compile -O1) && other=$(compile -O0) || fail "an object is compiled"
+is "the same flags: nothing is compiled anew" "$again" "$first"
+ok "other flags: it is" grep -q -e -O0 "$scratch/flags/flags"
+ok "other flags: the object is another" test -n "$other"
 finish

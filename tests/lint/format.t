@@ -1,7 +1,6 @@
 # format.t - layout of C as .clang-format says; tabs, blanks and line ends everywhere.
 . "$ZV_TESTS/lib.sh"
 cd "$ZV_ROOT" || exit 2
-sources() { git ls-files -co --exclude-standard -- "$@" | while read -r file; do [ -f "$file" ] && printf '%s\n' "$file"; done; }
 
 version=$(clang-format --version 2>/dev/null | sed 's/.*version \([0-9]*\).*/\1/')
 if [ "$version" = 14 ]; then

@@ -5,7 +5,7 @@ if ! command -v shellcheck >/dev/null 2>&1; then
 	skip "scripts pass shellcheck" "no shellcheck here"
 	finish
 fi
-list=$(git ls-files -co --exclude-standard | while read -r file; do
+list=$(sources '*' | while read -r file; do
 	case $file in
 	*.sh | *.t) [ -f "$file" ] && echo "$file" ;;
 	*.*/* | *.[a-z]*) ;;

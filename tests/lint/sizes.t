@@ -1,9 +1,8 @@
 # sizes.t - a file is one thing (600 lines), a function fits a screen (60), a line 100 columns.
 . "$ZV_TESTS/lib.sh"
 cd "$ZV_ROOT" || exit 2
-git ls-files -co --exclude-standard -- '*.c' '*.h' '*.sh' '*.t' '*.py' | while read -r file; do
-	[ -f "$file" ] && printf '%s\n' "$file"
-done >"$OLDPWD/list"
+sources '*.c' '*.h' '*.sh' '*.t' '*.py' >"$OLDPWD/list"
+ok "there are sources" test "$(wc -l <"$OLDPWD/list")" -gt 200
 out=$(while read -r file; do
 	lines=$(wc -l <"$file")
 	[ "$lines" -le 600 ] || echo "$file: $lines lines"

@@ -1,0 +1,41 @@
+# exports.t - no function or object is offered by a file of the library that only that file uses:
+# it is static there, or goes. What only tests call must be part of a contract, listed here.
+. "$ZV_TESTS/lib.sh"
+cd "$ZV_ROOT" || exit 2
+scratch=$OLDPWD
+if ! command -v nm >/dev/null 2>&1; then
+	skip "what is exported is used" "no nm here"
+	finish
+fi
+
+# Part of a contract, though only tests call it from outside its file:
+#   answer_add             stop texts byte by byte, without a vocabulary
+#   bf16_from_f32          with f16_from_f32 the two conversions of dtype.h
+#   checkpoint_find        a tensor by name, for who compares checkpoints
+#   maker_is_honest        the half of maker_expect() that zvt(5) defines
+#   product_run_threads    a product within threads of the caller's, measured by make bench
+#   random_block           Philox as published, known answers
+#   reader_open_memory     streams in memory, which fuzzing and embedding need
+#   template_parse         templates in memory, as above
+#   wordpiece_size         the size of a vocabulary, as bpe_size()
+contract='answer_add bf16_from_f32 checkpoint_find maker_is_honest product_run_threads random_block
+	reader_open_memory template_parse wordpiece_size'
+
+for source in lib/*/*.c cmd/*.c; do
+	object=$ZV_BUILD/obj/${source%.c}.o
+	[ -e "$object" ] && echo "$object"
+done >"$scratch/objects"
+grep /obj/lib/ "$scratch/objects" | xargs nm -g --defined-only 2>/dev/null |
+	awk 'NF == 3 && $3 !~ /^_/ { print $3 }' | sort -u >"$scratch/offered"
+xargs nm -g --undefined-only <"$scratch/objects" 2>/dev/null |
+	awk 'NF == 2 { print $2 }' | sort -u >"$scratch/wanted"
+ok "the library's objects are there" test "$(wc -l <"$scratch/offered")" -gt 100
+comm -23 "$scratch/offered" "$scratch/wanted" >"$scratch/alone"
+for name in $contract; do echo "$name"; done | sort >"$scratch/contract"
+is "what is exported is used outside its file" "$(comm -23 "$scratch/alone" "$scratch/contract")" ""
+is "the list of exceptions is no longer than needed" "$(comm -13 "$scratch/alone" "$scratch/contract")" ""
+out=$(while read -r name; do
+	grep -qrwF --include='*.c' -e "$name" tests/unit tests/tools tests/fuzz || echo "$name"
+done <"$scratch/contract")
+is "tests call what is excepted" "$out" ""
+finish
