@@ -39,6 +39,7 @@ static const struct program program = {
 	.output = "a line for each record that differs (-v: for each record; -q: nothing)",
 	.examples = { "zv-cmp new.zv photos.zv", "zv-cmp --rel-max 1e-5 -v new.zv photos.zv", NULL },
 	.see_also = "zv-ls(1), zv-cat(1), zvt(5)",
+	.exits = "0 equal within the tolerance, 1 they differ, 2 trouble or damaged input",
 };
 
 /* A record that waits for its partner in the other file. */

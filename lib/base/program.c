@@ -130,7 +130,9 @@ static void print_help(void)
 	printf("\nin:   %s\nout:  %s\n\nexamples:\n", running->input, running->output);
 	for (const char *const *example = running->examples; *example; example++)
 		printf("  %s\n", *example);
-	printf("\nexit: 0 done, 1 an item failed or the input is damaged, 2 trouble\n");
+	printf("\nexit: %s\n", running->exits
+	                           ? running->exits
+	                           : "0 done, 1 an item failed or the input is damaged, 2 trouble");
 	printf("see:  %s\n", running->see_also);
 }
 

@@ -84,6 +84,7 @@ struct program {
 	const char *output;                 /* what comes out */
 	const char *examples[5];            /* lines that can be pasted; NULL-terminated */
 	const char *see_also;               /* "zv-qformer(1), zvt(5)" */
+	const char *exits;                  /* exit statuses, if 1 means something else here */
 };
 
 /* Put descriptors 0-2, SIGPIPE and the clean-up on INT, TERM and HUP in order, parse the options,
