@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/output.h"
+#include "stream/index_end.h"
 #include "stream/index_text.h"
 #include "stream/read_internal.h"
 
@@ -181,7 +182,7 @@ static int map_text(struct index *index, const char *path)
 	char *name = index_path(path);
 	if (!name)
 		return -1;
-	int descriptor = open(name, O_RDONLY | O_CLOEXEC);
+	int descriptor = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
 	memory_release(name);
 	if (descriptor < 0)
 		return error_input("has no index; run zv-index");
@@ -203,15 +204,32 @@ static int map_text(struct index *index, const char *path)
 static int open_both(struct index *index, const char *path)
 {
 	struct stat status;
-	index->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	index->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (index->descriptor < 0)
 		return error_input("cannot open:");
 	if (fstat(index->descriptor, &status) < 0)
 		return error_input("cannot examine:");
+	if (!S_ISREG(status.st_mode))
+		return error_input("is no regular file");
 	if (map_text(index, path) < 0 || index_text_head(index->text, index->size, &index->head) < 0)
 		return -1;
-	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != index->head.file_size)
+	if ((uint64_t)status.st_size != index->head.file_size)
 		return error_input("index is stale; run zv-index");
+	return 0;
+}
+
+/* Is this the index of what the file holds now? The end record that closes the file vouches for
+ * its part of the records (all, unless streams were joined or appended). */
+static int check_end(const struct index *index)
+{
+	struct index_line last;
+	struct stream_totals totals;
+	if (index_text_check(index->text, index->size, &index->head, &last) < 0)
+		return error_context("run zv-index");
+	if (index_end_read(index->descriptor, index->head.file_size, &last, &totals) < 0 ||
+	    totals.chain != index->head.chain || totals.tensors > index->head.records ||
+	    totals.failures > index->head.records - totals.tensors)
+		return error_kind() == ERROR_SYSTEM ? -1 : error_input("index is stale; run zv-index");
 	return 0;
 }
 
@@ -221,7 +239,8 @@ struct index *index_open(const char *path)
 	if (!index)
 		return NULL;
 	index->descriptor = -1;
-	if (open_both(index, path) < 0) {
+	error_clear();
+	if (open_both(index, path) < 0 || check_end(index) < 0) {
 		index_close(index);
 		return NULL;
 	}

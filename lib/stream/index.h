@@ -13,7 +13,8 @@ struct index;
 int index_make(const char *path);
 
 /* Open path + ".zvi". NULL with ERROR_INPUT when it is absent, damaged or stale ("index is stale;
- * run zv-index"). The stream file itself is opened too. */
+ * run zv-index"): its lines are counted, and the end record of the stream file, which is opened too,
+ * is read and compared. */
 struct index *index_open(const char *path);
 
 /* Append the places of all records with this key, failed items included, to the array *places of

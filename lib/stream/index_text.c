@@ -91,6 +91,38 @@ int index_text_line(const char *text, size_t size, size_t at, struct index_line 
 	return 0;
 }
 
+/* Is line a (from text[a] on) less than the one behind it, line b? */
+static bool is_ascending(const char *text, size_t a, size_t b, size_t end)
+{
+	size_t a_size = b - a, b_size = end - b;
+	return memcmp(text + a, text + b, a_size < b_size ? a_size : b_size) < 0;
+}
+
+int index_text_check(
+    const char *text, size_t size, const struct index_head *head, struct index_line *last)
+{
+	uint64_t count = 0;
+	size_t before = head->size;
+	memset(last, 0, sizeof *last);
+	for (size_t at = head->size, next; at < size; before = at, at = next) {
+		struct index_line line;
+		if (index_text_line(text, size, at, &line, &next) < 0)
+			return -1;
+		if (count++ > 0 && !is_ascending(text, before, at, next))
+			return error_input(
+			    "index is damaged: entry at byte %zu is not behind the one before it", at);
+		if (line.length > head->file_size || line.offset > head->file_size - line.length)
+			return error_input("index is damaged: entry at byte %zu lies outside the file", at);
+		if (count == 1 || line.offset > last->offset ||
+		    (line.offset == last->offset && line.skip > last->skip))
+			*last = line;
+	}
+	if (count != head->records)
+		return error_input("index is damaged: it has %llu entries where its first line says %llu",
+		    (unsigned long long)count, (unsigned long long)head->records);
+	return 0;
+}
+
 /* The beginning of the line that holds byte at, not before first. */
 static size_t line_start(const char *text, size_t first, size_t at)
 {

@@ -27,6 +27,12 @@ int index_text_head(const char *text, size_t size, struct index_head *head);
 int index_text_line(
     const char *text, size_t size, size_t at, struct index_line *line, size_t *next);
 
+/* Go through all entries, which begin at head->size: there are head->records of them, in ascending
+ * order without repetition, each within the file. *last becomes that of the item which begins last
+ * in the file (all zero: no entries). 0, or -1 with ERROR_INPUT. */
+int index_text_check(
+    const char *text, size_t size, const struct index_head *head, struct index_line *last);
+
 /* Where the first entry with this key is, or the first behind it (size: none), by binary search
  * in entries that begin at first. Any text is survived; one that is not sorted misleads. */
 size_t index_text_find(const char *text, size_t size, size_t first, const char *key);

@@ -135,6 +135,44 @@ static void test_text(void)
 		    "entry: %s", lines[i].what);
 }
 
+/* An index whose lines are all there, of a file of the same size with other records. */
+static void test_rewritten(void)
+{
+	for (int key = 'a'; key <= 'b'; key++) {
+		char text[2] = { (char)key, '\0' };
+		struct writer *writer = writer_open("same.zv", WRITER_BARE);
+		TAP_OK(put(writer, text, "x", 1) == 0 && writer_finish(writer) == 0, "%c is written", key);
+		if (key == 'a')
+			TAP_OK(index_make("same.zv") == 0, "and indexed");
+	}
+	TAP_OK(!index_open("same.zv") && strstr(error_text(), "stale; run zv-index"),
+	    "a file rewritten in the same size (%s)", error_text());
+}
+
+static void test_check(void)
+{
+	static const struct {
+		const char *what, *text;
+		bool good;
+	} all[] = {
+		{ "in order", "#zvi 1 10 2 0\na\tx\t1\t2\t3\tf\t2\na\ty\t3\t2\t0\tf\t2\n", true },
+		{ "none", "#zvi 1 10 0 0\n", true },
+		{ "out of order", "#zvi 1 10 2 0\nb\tx\t1\t2\t3\tf\t2\na\ty\t3\t2\t0\tf\t2\n", false },
+		{ "doubled", "#zvi 1 10 2 0\na\tx\t1\t2\t3\tf\t2\na\tx\t1\t2\t3\tf\t2\n", false },
+		{ "too few", "#zvi 1 10 2 0\na\tx\t1\t2\t3\tf\t2\n", false },
+		{ "too many", "#zvi 1 10 0 0\na\tx\t1\t2\t3\tf\t2\n", false },
+		{ "outside", "#zvi 1 10 1 0\na\tx\t9\t2\t3\tf\t2\n", false },
+	};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		struct index_head head;
+		struct index_line last;
+		size_t size = strlen(all[i].text);
+		TAP_OK(index_text_head(all[i].text, size, &head) == 0 &&
+		           (index_text_check(all[i].text, size, &head, &last) == 0) == all[i].good,
+		    "entries: %s", all[i].what);
+	}
+}
+
 static void test_stale(void)
 {
 	FILE *file = fopen("many.zv", "ab");
@@ -151,6 +189,8 @@ int main(void)
 {
 	test_find();
 	test_text();
+	test_check();
+	test_rewritten();
 	test_stale();
 	return tap_finish();
 }
