@@ -2,9 +2,12 @@
 #include "base/message.h"
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/utf8.h"
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,21 +46,33 @@ enum exit_status message_status(void)
 	return highest_status;
 }
 
-/* Append text to line with control bytes as \xNN: a file name must not steer the terminal. */
+/* Bytes of the character at text that may be shown as they are: 0 for a control (C0, DEL, C1, which
+ * some terminals take for ESC and a letter) and for what is no UTF-8. */
+static size_t printable(const unsigned char *text)
+{
+	uint32_t code = 0;
+	int length = utf8_decode(text, strnlen((const char *)text, 4), &code);
+	bool control = code < 0x20 || (code >= 0x7f && code < 0xa0);
+	return length > 0 && !control ? (size_t)length : 0;
+}
+
+/* Append text to line, what is not printable as \xNN: a file name must not steer the terminal. */
 static size_t append_escaped(char *line, size_t used, const char *text)
 {
-	for (const unsigned char *byte = (const unsigned char *)text; *byte && used + 8 < LINE_SIZE;
-	     byte++) {
-		if (*byte < 0x20 || *byte == 0x7f)
-			used += (size_t)snprintf(line + used, 5, "\\x%02X", *byte);
-		else
-			line[used++] = (char)*byte;
+	for (const unsigned char *byte = (const unsigned char *)text; *byte && used + 8 < LINE_SIZE;) {
+		size_t length = printable(byte);
+		if (length == 0)
+			used += (size_t)snprintf(line + used, 5, "\\x%02X", *byte++);
+		for (; length > 0; length--)
+			line[used++] = (char)*byte++;
 	}
 	return used;
 }
 
 static void print_line(const char *file, const char *text)
 {
+	if (file && strcmp(file, "-") == 0)
+		file = "standard input";
 	char line[LINE_SIZE];
 	size_t used = append_escaped(line, 0, program_name);
 	line[used++] = ':';

@@ -1,7 +1,8 @@
 /* message.h - what a program says on standard error, and the exit status that follows.
  * One place prints and one place remembers: whatever is reported here raises the status that
  * program_end() returns. Lines read "zv-encode: FILE: reason"; control bytes in names and
- * reasons are shown as \xNN; standard output is flushed first so that both appear in order.
+ * reasons are shown as \xNN, the name "-" as "standard input"; standard output is flushed first so
+ * that both appear in order.
  */
 #ifndef ZV_BASE_MESSAGE_H
 #define ZV_BASE_MESSAGE_H

@@ -323,14 +323,29 @@ static void clean_up_and_die(int signal_number)
 	raise(signal_number);
 }
 
+/* A mapped file was cut short, or its disk failed, while we looked at it. */
+static void on_lost_mapping(int signal_number)
+{
+	static const char text[] = ": a file became shorter, or could not be read, while it was used\n";
+	const char *name = message_program_name();
+	(void)signal_number;
+	output_clean_up();
+	if (write(STDERR_FILENO, name, strlen(name)) < 0 ||
+	    write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		_exit(EXIT_TROUBLE);
+	_exit(EXIT_TROUBLE);
+}
+
 static void prepare_signals(void)
 {
-	static const int deadly[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int deadly[] = { SIGINT, SIGTERM, SIGHUP, SIGXCPU };
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, SIGPIPE);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	/* Dying of SIGPIPE, whoever started us, but not with a temporary left behind. */
+	signal(SIGPIPE, clean_up_and_die);
+	signal(SIGBUS, on_lost_mapping);
 	/* A file size limit is a failed write like any other, not a death without a word. */
 	signal(SIGXFSZ, SIG_IGN);
 	for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++) {
@@ -351,6 +366,8 @@ int program_begin(const struct program *program, int argc, char **argv)
 	abort_prepare();
 	collect_options(program);
 	parse_options(argc, argv);
+	if (common.output && strcmp(common.output, "-") == 0)
+		common.output = NULL;
 	take_environment();
 	message_quiet(common.quiet);
 	return optind;

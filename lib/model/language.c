@@ -8,22 +8,14 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/llama.h"
+#include "model/vocabulary.h"
 #include "stream/maker.h"
 #include "stream/model_file.h"
 
 static int open_tokenizer(struct language *language)
 {
-	struct weight model, added = { 0 };
-	if (!model_file_find(language->file, "tokenizer.model", &model))
-		return error_system("%s: holds no tokenizer.model; import the model again with it",
-		    model_file_path(language->file));
-	model_file_find(language->file, "added_tokens", &added);
-	language->bpe = bpe_open(model.data, model.bytes, added.data, added.bytes);
-	if (language->bpe == NULL) {
-		error_context("%s: tokenizer.model", model_file_path(language->file));
-		return error_as(ERROR_SYSTEM);
-	}
-	return 0;
+	language->bpe = vocabulary_bpe(language->file);
+	return language->bpe ? 0 : error_context("%s", model_file_path(language->file));
 }
 
 static int open_template(struct language *language, const char *model, const char *name)

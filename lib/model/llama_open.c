@@ -156,7 +156,7 @@ struct llama *llama_open(const char *model)
 		memory_release(llama);
 		return NULL;
 	}
-	if (read_parameters(llama) < 0) {
+	if (model_file_verify(llama->file, NULL) < 0 || read_parameters(llama) < 0) {
 		llama_close(llama);
 		return NULL;
 	}

@@ -168,5 +168,5 @@ int llama_adapt(struct llama *llama, const char *path)
 	if (!file)
 		return -1;
 	llama->adapters[llama->adapter_count++] = file;
-	return apply(llama, file);
+	return model_file_verify(file, NULL) < 0 ? -1 : apply(llama, file);
 }

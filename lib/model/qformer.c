@@ -125,7 +125,7 @@ struct qformer *qformer_open(const char *model)
 		memory_release(qformer);
 		return NULL;
 	}
-	if (read_parameters(qformer) < 0) {
+	if (model_file_verify(qformer->file, NULL) < 0 || read_parameters(qformer) < 0) {
 		qformer_close(qformer);
 		return NULL;
 	}

@@ -176,7 +176,7 @@ struct vit *vit_open(const char *model, int side)
 		memory_release(vit);
 		return NULL;
 	}
-	if (read_parameters(vit, side) < 0) {
+	if (model_file_verify(vit->file, NULL) < 0 || read_parameters(vit, side) < 0) {
 		vit_close(vit);
 		return NULL;
 	}

@@ -2,23 +2,34 @@
 #include "model/vocabulary.h"
 #include "base/error.h"
 
-/* A byte file inside the model file: false if there is none. */
-static bool find_bytes(const struct model_file *file, const char *key, struct weight *bytes)
+/* A byte file inside the model file; empty if there is none. */
+static struct weight find_bytes(const struct model_file *file, const char *key)
 {
-	*bytes = (struct weight){ 0 };
-	return model_file_find(file, key, bytes) && (bytes->dtype == 'B' || bytes->dtype == 'b');
+	struct weight bytes;
+	if (model_file_find(file, key, &bytes) && (bytes.dtype == 'B' || bytes.dtype == 'b'))
+		return bytes;
+	return (struct weight){ 0 };
+}
+
+/* A tokenizer's file and its added tokens, undamaged. 0, or -1 where it is not in the model file:
+ * absent says what to do. */
+static int find_tokenizer(const struct model_file *file, const char *key, const char *absent,
+    struct weight *bytes, struct weight *added)
+{
+	if (model_file_verify(file, key) < 0 || model_file_verify(file, "added_tokens") < 0)
+		return -1;
+	*bytes = find_bytes(file, key);
+	*added = find_bytes(file, "added_tokens");
+	return bytes->data ? 0 : error_system("there is no %s in it; %s", key, absent);
 }
 
 struct bpe *vocabulary_bpe(const struct model_file *llm)
 {
 	struct weight model, added;
-	if (!find_bytes(llm, "tokenizer.model", &model)) {
-		error_system("there is no tokenizer.model in it; import the language model with its files");
+	if (find_tokenizer(
+	        llm, "tokenizer.model", "import the language model with its files", &model, &added) < 0)
 		return NULL;
-	}
-	bool more = find_bytes(llm, "added_tokens", &added);
-	struct bpe *bpe =
-	    bpe_open(model.data, model.bytes, more ? added.data : NULL, more ? added.bytes : 0);
+	struct bpe *bpe = bpe_open(model.data, model.bytes, added.data, added.bytes);
 	if (!bpe) {
 		error_context("tokenizer.model");
 		error_as(ERROR_SYSTEM);
@@ -29,13 +40,10 @@ struct bpe *vocabulary_bpe(const struct model_file *llm)
 struct wordpiece *vocabulary_wordpiece(const struct model_file *qformer)
 {
 	struct weight list, added;
-	if (!find_bytes(qformer, "vocab.txt", &list)) {
-		error_system("there is no vocab.txt in it; this model's Q-Former reads no text");
+	if (find_tokenizer(qformer, "vocab.txt", "this model's Q-Former reads no text", &list, &added) <
+	    0)
 		return NULL;
-	}
-	bool more = find_bytes(qformer, "added_tokens", &added);
-	struct wordpiece *wordpiece =
-	    wordpiece_open(list.data, list.bytes, more ? added.data : NULL, more ? added.bytes : 0);
+	struct wordpiece *wordpiece = wordpiece_open(list.data, list.bytes, added.data, added.bytes);
 	if (!wordpiece) {
 		error_context("vocab.txt");
 		error_as(ERROR_SYSTEM);

@@ -1,14 +1,17 @@
-/* model_file.c - model files, mapped (see model_file.h). Opening touches the headers only. */
+/* model_file.c - model files, mapped (see model_file.h). Opening touches the headers only;
+ * payloads are compared with their checksums by model_file_verify(). */
 #define _GNU_SOURCE
 #include "stream/model_file.h"
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/threads.h"
 #include "stream/bytes.h"
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +24,7 @@ enum { TENSORS_MOST = 1 << 20 };
 struct entry {
 	const char *key; /* in the mapping, not terminated */
 	size_t key_size;
+	uint64_t checksum; /* of the payload */
 	struct weight weight;
 };
 
@@ -50,7 +54,7 @@ void model_file_close(struct model_file *file)
 static int map_file(struct model_file *file)
 {
 	struct stat status;
-	int descriptor = open(file->path, O_RDONLY | O_CLOEXEC);
+	int descriptor = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (descriptor < 0)
 		return error_system("cannot open:");
 	int result = fstat(descriptor, &status) < 0 ? error_system("cannot examine:") : 0;
@@ -118,6 +122,7 @@ static int add_entry(struct model_file *file, const struct walk *walk)
 	struct entry *entry = &file->entries[file->count++];
 	entry->key = (const char *)walk->header + RECORD_PREFIX + 8 * record->dimensions;
 	entry->key_size = strlen(record->key);
+	entry->checksum = record->payload_checksum;
 	entry->weight = (struct weight){
 		.dtype = record->dtype,
 		.dimensions = record->dimensions,
@@ -325,23 +330,67 @@ int model_file_real(const struct model_file *file, const char *word, double *val
 	return 0;
 }
 
-bool model_file_find(const struct model_file *file, const char *key, struct weight *weight)
+static const struct entry *find_entry(const struct model_file *file, const char *key)
 {
 	size_t low = 0, high = file->count, key_size = strlen(key);
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		const struct entry *entry = &file->entries[file->sorted[middle]];
 		int order = compare_keys(key, key_size, entry->key, entry->key_size);
-		if (order == 0) {
-			*weight = entry->weight;
-			return true;
-		}
+		if (order == 0)
+			return entry;
 		if (order < 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	return false;
+	return NULL;
+}
+
+bool model_file_find(const struct model_file *file, const char *key, struct weight *weight)
+{
+	const struct entry *entry = find_entry(file, key);
+	if (entry)
+		*weight = entry->weight;
+	return entry != NULL;
+}
+
+struct verification {
+	const struct model_file *file;
+	atomic_size_t damaged; /* the first damaged entry, or SIZE_MAX */
+};
+
+static void verify_entry(void *context, size_t i, int worker)
+{
+	(void)worker;
+	struct verification *verification = context;
+	const struct entry *entry = &verification->file->entries[i];
+	if (checksum_of(entry->weight.data, entry->weight.bytes) == entry->checksum)
+		return;
+	size_t known = atomic_load(&verification->damaged);
+	while (i < known && !atomic_compare_exchange_weak(&verification->damaged, &known, i))
+		continue;
+}
+
+static int report_damage(const struct model_file *file, size_t i)
+{
+	const struct entry *entry = &file->entries[i];
+	return error_system("%s: \"%.*s\" is damaged (checksum); import the model again", file->path,
+	    (int)(entry->key_size < 200 ? entry->key_size : 200), entry->key);
+}
+
+int model_file_verify(const struct model_file *file, const char *key)
+{
+	struct verification verification = { .file = file, .damaged = SIZE_MAX };
+	if (key) {
+		const struct entry *entry = find_entry(file, key);
+		if (entry)
+			verify_entry(&verification, (size_t)(entry - file->entries), 0);
+	} else {
+		threads_run(file->count, verify_entry, &verification);
+	}
+	size_t damaged = atomic_load(&verification.damaged);
+	return damaged == SIZE_MAX ? 0 : report_damage(file, damaged);
 }
 
 static const char *shape_text(int dimensions, const uint64_t *shape, char *text)

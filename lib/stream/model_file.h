@@ -1,5 +1,6 @@
 /* model_file.h - a model file (vit.zv, qformer.zv, llm.zv): bare records, mapped, found by name.
- * Opening reads the headers only; payloads are paged in when used and shared by all processes.
+ * Opening reads the headers only; payloads are paged in when used, shared by all processes, and
+ * checked by model_file_verify().
  * The first record has key "config", name = the stage, no elements; its meta holds the
  * hyper-parameters. Every other record is a parameter: key = its Hugging Face name without the
  * part's prefix, name "values"; or a file that the stage needs (key "tokenizer.model", name
@@ -38,6 +39,12 @@ bool model_file_text(const struct model_file *file, const char *word, char *valu
 int model_file_whole(
     const struct model_file *file, const char *word, int64_t least, int64_t most, int64_t *value);
 int model_file_real(const struct model_file *file, const char *word, double *value);
+
+/* Compare the payload of a tensor (NULL: of all, by the threads of the pool) with its checksum:
+ * what computes with a model does so once when it opens it, so that a damaged weight is never
+ * computed with. Some 10 GB/s a thread from memory; the pages are needed anyway. A key that the
+ * file does not have is not damaged. 0, or -1 with ERROR_SYSTEM that names the tensor. */
+int model_file_verify(const struct model_file *file, const char *key);
 
 /* Find a tensor by name. false (nothing recorded) if the file has none. */
 bool model_file_find(const struct model_file *file, const char *key, struct weight *weight);

@@ -104,6 +104,22 @@ for level in ref avx2 avx512; do
 	is "$level: an answer alone and among others" "$(cat alone)" "$(grep 2.ppm answers)"
 done
 
+# Damage that a copy or a disk may do: a weight, and the tokenizer that another program reads.
+cp -r f32 damaged
+for file in vit qformer llm; do
+	size=$(wc -c <damaged/$file.zv)
+	cp damaged/$file.zv whole
+	printf '\101\102\103' | dd of=damaged/$file.zv bs=1 seek=$((size / 2)) conv=notrunc 2>/dev/null
+	case $file in
+	vit) status "a damaged $file.zv is not computed with" 2 zv-encode -m damaged -o out.zv 1.ppm ;;
+	qformer) status "a damaged $file.zv is not computed with" 2 zv-qformer -m damaged -o out.zv vit.zv ;;
+	llm) status "a damaged $file.zv is not computed with" 2 zv-generate -m damaged --max-new 1 -o out.zv prompts.zv ;;
+	esac
+	ok 'and no file comes of it' test ! -e out.zv
+	mv whole damaged/$file.zv
+done
+status 'mended, it is' 0 zv-encode -m damaged -o out.zv 1.ppm
+
 like 'a level that is none' "$(ZV_CPU=fast zv-encode -m f32 1.ppm 2>&1 >/dev/null)" '*ZV_CPU*"fast"*ref, avx2, avx512*'
 status 'is trouble' 2 env ZV_CPU=fast zv-encode -m f32 -o out.zv 1.ppm
 finish

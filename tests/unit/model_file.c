@@ -206,10 +206,46 @@ static void test_large_rules(void)
 	reader_close(reader);
 }
 
+static int put_byte(const char *path, long offset, int value)
+{
+	FILE *stream = fopen(path, "r+b");
+	int old = -1;
+	if (stream && fseek(stream, offset, SEEK_SET) == 0 && (old = getc(stream)) >= 0 &&
+	    fseek(stream, offset, SEEK_SET) == 0)
+		putc(value < 0 ? old ^ 1 : value, stream);
+	if (stream)
+		fclose(stream);
+	return old;
+}
+
+/* One bit of a weight is another: opening does not look, verifying does. */
+static void test_damage(void)
+{
+	const long inside_large = 100000;
+	struct model_file *file = model_file_open("model", "vit");
+	TAP_OK(file && model_file_verify(file, NULL) == 0, "verify: all is well");
+	TAP_OK(file && model_file_verify(file, "absent") == 0, "verify: what is absent is not damaged");
+	model_file_close(file);
+	int old = put_byte("model/vit.zv", inside_large, -1);
+	file = model_file_open("model", "vit");
+	TAP_OK(file && model_file_verify(file, "a.bias") == 0, "verify: another tensor is well");
+	TAP_OK(file && model_file_verify(file, "large.weight") < 0 && error_kind() == ERROR_SYSTEM,
+	    "verify: the damaged one is not: %s", error_text());
+	error_clear();
+	TAP_OK(file && model_file_verify(file, NULL) < 0 && strstr(error_text(), "large.weight"),
+	    "verify: found among all: %s", error_text());
+	model_file_close(file);
+	put_byte("model/vit.zv", inside_large, old);
+	file = model_file_open("model", "vit");
+	TAP_OK(file && model_file_verify(file, NULL) == 0, "verify: mended");
+	model_file_close(file);
+}
+
 int main(void)
 {
 	mkdir("model", 0777);
 	test_open();
+	test_damage();
 	test_words();
 	test_find();
 	test_refused();
