@@ -64,6 +64,7 @@ static const struct program program = {
 static struct key_set *wanted; /* NULL: all keys */
 static uint64_t exported;      /* records */
 static bool damaged;           /* an input could not be read to its end */
+static bool refused;           /* a record did not fit the form */
 
 static void collect_keys(void)
 {
@@ -100,9 +101,8 @@ static bool name_is_wanted(const char *name)
 
 static enum export_form chosen_form(void)
 {
-	int count = option.npy + option.safetensors + option.raw + option.text + common.json;
-	if (option.stack && !option.npy) /* --stack alone is --npy --stack */
-		count++;
+	int count =
+	    option.npy + option.stack + option.safetensors + option.raw + option.text + common.json;
 	if (count != 1)
 		program_usage("give exactly one of --npy, --stack, --safetensors, --raw, --text, --json");
 	return option.stack         ? EXPORT_STACK
@@ -142,6 +142,7 @@ static bool take_record(struct export *export, struct reader *reader, const stru
 		error_context("\"%s\" %s", record->key, record->name);
 		progress_clear();
 		message_error(reader_name(reader));
+		refused = true;
 		stop_if_strict();
 	} else {
 		exported++;
@@ -220,6 +221,9 @@ int main(int argc, char **argv)
 	/* What is missing would not show in these formats: no FILE, and no header of a whole one. */
 	bool named = common.output && strcmp(common.output, "-") != 0;
 	if (damaged && (named || (form != EXPORT_RAW && form != EXPORT_TEXT && form != EXPORT_JSON)))
+		program_exit();
+	/* A file for one record does not hold the first of several. */
+	if (refused && form == EXPORT_NPY)
 		program_exit();
 	if (!damaged)
 		report_missing_keys();

@@ -23,7 +23,7 @@ struct export
 	enum export_form form;
 	enum export_dtype dtype;
 	size_t count;       /* records taken */
-	struct record like; /* EXPORT_STACK: dtype and shape of the first one */
+	struct record like; /* dtype and shape of the first one, for the header of an npy */
 	FILE *spool;        /* payloads that wait for the header; already without a name */
 	struct safetensors_entry *entries;
 	size_t entry_capacity;
@@ -72,7 +72,8 @@ struct export *export_open(
 	export->form = form;
 	export->dtype = dtype;
 	export->keys = keys;
-	if (form == EXPORT_SAFETENSORS || form == EXPORT_STACK) {
+	/* A single npy waits too: a second record would show only behind it. */
+	if (form == EXPORT_SAFETENSORS || form == EXPORT_STACK || form == EXPORT_NPY) {
 		export->spool = open_spool(output);
 		if (!export->spool) {
 			error_system("cannot make a temporary file:");
@@ -154,9 +155,8 @@ static int put_npy(struct export *export, const struct record *record, const voi
 	if (export->count > 0)
 		return error_input("a second record for one npy file; choose one with -k and -n, or take "
 		                   "all with --stack");
-	return write_npy_header(export, record, false) < 0
-	           ? -1
-	           : output_write(export->output, payload, (size_t)record->payload_size);
+	export->like = *record;
+	return keep(export, record, payload);
 }
 
 static int put_stacked(struct export *export, const struct record *record, const void *payload)
@@ -328,11 +328,10 @@ static int write_safetensors_header(struct export *export)
 int export_finish(struct export *export)
 {
 	int status = 0;
-	bool one_file = export->form == EXPORT_NPY || export->spool;
-	if (one_file && export->count == 0)
+	if (export->spool && export->count == 0)
 		status = error_input("no record was chosen, so there is nothing to write");
-	else if (export->form == EXPORT_STACK)
-		status = write_npy_header(export, &export->like, true);
+	else if (export->form == EXPORT_STACK || export->form == EXPORT_NPY)
+		status = write_npy_header(export, &export->like, export->form == EXPORT_STACK);
 	else if (export->form == EXPORT_SAFETENSORS)
 		status = write_safetensors_header(export);
 	if (status == 0 && export->spool)

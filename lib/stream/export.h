@@ -1,6 +1,6 @@
 /* export.h - records in the formats of others: npy, safetensors, raw bytes, lines of text, lines of
- * JSON. Records come one by one; what needs a header first (safetensors, stacked npy) waits in an
- * unnamed temporary file beside the output.
+ * JSON. Records come one by one; what needs a header first (safetensors, npy) waits in an unnamed
+ * temporary file beside the output.
  */
 #ifndef ZV_STREAM_EXPORT_H
 #define ZV_STREAM_EXPORT_H

@@ -63,8 +63,8 @@ is "--keys" "$(cat keys)" 'a.jpg
 b c'
 zv-export --stack two.zv >pipe.npy
 same "--stack to standard output" all.npy pipe.npy
-zv-export --npy --stack - <two.zv | cat >pipe.npy
-same "--npy --stack through pipes" all.npy pipe.npy
+zv-export --stack - <two.zv | cat >pipe.npy
+same "--stack through pipes" all.npy pipe.npy
 ok "--safetensors" zv-export --safetensors -o kinds.safetensors kinds.zv
 zv-export --safetensors <kinds.zv | cat >pipe.safetensors
 same "--safetensors through pipes" kinds.safetensors pipe.safetensors
@@ -114,8 +114,12 @@ fi
 # What does not fit is refused, and nothing is left.
 status "no format: exit 2" 2 zv-export two.zv
 status "two formats: exit 2" 2 zv-export --text --json two.zv
+status "--npy --stack: exit 2" 2 zv-export --npy --stack two.zv
 like "two formats: says so" "$(zv-export --text --json two.zv 2>&1)" '*exactly one of*'
 status "--npy of two records: exit 1" 1 zv-export --npy -o no.npy two.zv
+ok "--npy of two records: no file" test ! -e no.npy
+zv-export --npy two.zv >out 2>err
+ok "--npy of two records: nothing on standard output" test ! -s out
 like "--npy of two records: says what to do" "$(zv-export --npy two.zv 2>&1 >out)" '*two.zv: "b c" vit: *--stack*'
 status "--stack of different shapes: exit 1" 1 zv-export --stack -o no.npy kinds.zv
 like "--stack of different shapes: says which" "$(zv-export --stack two.zv failed.zv 2>&1 >out)" \
@@ -126,12 +130,21 @@ status "a key that is not there: exit 1" 1 zv-export --text -k a.jpg -k nobody t
 like "a key that is not there: says so" "$(zv-export --text -k nobody two.zv 2>&1)" '*no record has the key "nobody"*'
 printf 'b c\n' >wanted
 is "-K: keys from a list" "$(zv-export --text -K wanted two.zv | cut -f 1 | uniq)" "b c"
+printf '\357\273\277b c\n' >wanted
+is "-K: a list with a byte order mark" "$(zv-export --text -K wanted two.zv | cut -f 1 | uniq)" "b c"
+printf '\357\273\277two.zv\n' >list
+is "-T: a list with a byte order mark" "$(zv-export --text -T list | cut -f 1 | uniq | tr '\n' ,)" "a.jpg,b c,"
 printf 'b c\0a.jpg\0nobody\0' >wanted
 is "-K with -0, and -k: all of them" "$(zv-export --text -0 -K wanted -k a.jpg two.zv 2>err | cut -f 1 | uniq | tr '\n' ,)" "a.jpg,b c,"
 is "-K: a key that is not there" "$(cat err)" 'zv-export: no record has the key "nobody"'
 status "-K: a list that is not there: exit 2" 2 zv-export --text -K absent two.zv
 status "--npy of nothing: exit 1" 1 zv-export --npy -k nobody -o no.npy two.zv
 ok "nothing is left of what failed" test ! -e no.safetensors
+
+if command -v pty >/dev/null 2>&1; then
+	pty -i zv-export --text - >out 2>err
+	like "a terminal as input has a name" "$(cat out err)" "zv-export: standard input: is a terminal*"
+fi
 
 # Failed items are said and passed over.
 for form in --text --json --raw --stack --safetensors; do
