@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "base/utf8.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -60,6 +61,11 @@ static int next_from_list(struct names *names, const char **name)
 		names->line_number++;
 		if (length > 0 && names->line[length - 1] == (common.null ? '\0' : '\n'))
 			names->line[--length] = '\0';
+		if (names->line_number == 1 && !common.null) {
+			size_t mark = utf8_mark(names->line, (size_t)length);
+			memmove(names->line, names->line + mark, (size_t)length + 1 - mark);
+			length -= (ssize_t)mark;
+		}
 		if (length == 0)
 			continue;
 		if ((size_t)length >= NAME_SIZE || strlen(names->line) != (size_t)length)

@@ -1,6 +1,8 @@
 /* utf8.c - UTF-8 by the table of well-formed sequences in the Unicode standard (3-7). */
 #include "base/utf8.h"
 
+#include <string.h>
+
 int utf8_decode(const uint8_t *bytes, size_t size, uint32_t *code)
 {
 	uint8_t lead = bytes[0];
@@ -43,6 +45,11 @@ size_t utf8_valid_prefix(const void *bytes, size_t size)
 		done += (size_t)length;
 	}
 	return done;
+}
+
+size_t utf8_mark(const void *bytes, size_t size)
+{
+	return size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
 int utf8_encode(uint32_t code, uint8_t bytes[4])

@@ -13,6 +13,9 @@ int utf8_decode(const uint8_t *bytes, size_t size, uint32_t *code);
 /* Bytes before the first invalid or cut-off character; size if all is valid. */
 size_t utf8_valid_prefix(const void *bytes, size_t size);
 
+/* Bytes of the byte order mark that some editors put in front of a text: 3, or 0 without one. */
+size_t utf8_mark(const void *bytes, size_t size);
+
 /* code (a valid scalar value) as 1..4 bytes; returns their number. */
 int utf8_encode(uint32_t code, uint8_t bytes[4]);
 

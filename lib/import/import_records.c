@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/textout.h"
+#include "base/utf8.h"
 #include "import/import_file.h"
 #include "stream/checkpoint.h"
 #include "stream/json.h"
@@ -67,6 +68,8 @@ static const char *file_key(const struct import_records *records, const char *pa
 /* The next line of the list of keys at *at, unescaped, into key. 1, 0 at the end, -1. */
 static int next_key(const struct import_bytes *list, size_t *at, char *key)
 {
+	if (*at == 0)
+		*at = utf8_mark(list->bytes, list->size);
 	if (*at >= list->size)
 		return 0;
 	const char *line = list->bytes + *at;

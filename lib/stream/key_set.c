@@ -3,6 +3,7 @@
 #include "stream/key_set.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "stream/record.h"
 
 #include <stdio.h>
@@ -55,12 +56,15 @@ static int add_lines(struct key_set *set, FILE *file, bool null)
 	char *line = NULL;
 	size_t capacity = 0;
 	ssize_t length;
+	bool first = true;
 	int result = 0, delimiter = null ? '\0' : '\n';
 	while (result == 0 && (length = getdelim(&line, &capacity, delimiter, file)) >= 0) {
 		if (length > 0 && line[length - 1] == delimiter)
 			length--;
-		if (length > 0)
-			result = key_set_add(set, line, (size_t)length);
+		size_t mark = first && !null ? utf8_mark(line, (size_t)length) : 0;
+		if ((size_t)length > mark)
+			result = key_set_add(set, line + mark, (size_t)length - mark);
+		first = false;
 	}
 	if (result == 0 && !feof(file))
 		result = error_system("read error:");

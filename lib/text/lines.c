@@ -66,6 +66,10 @@ int lines_next(struct lines *lines)
 	size_t size = (size_t)length;
 	if (size > 0 && lines->line[size - 1] == '\n')
 		lines->line[--size] = '\0';
-	lines->number++;
+	if (lines->number++ == 0) {
+		size_t mark = utf8_mark(lines->line, size);
+		memmove(lines->line, lines->line + mark, size + 1 - mark);
+		size -= mark;
+	}
 	return split(lines, size) != 0 ? -1 : 1;
 }

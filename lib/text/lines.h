@@ -1,5 +1,5 @@
 /* lines.h - lines of text from a person's file: "text", or "key TAB text"; escapes as in results
- * (\t \n \r \\), UTF-8.
+ * (\t \n \r \\), UTF-8, with or without a byte order mark.
  */
 #ifndef ZV_TEXT_LINES_H
 #define ZV_TEXT_LINES_H

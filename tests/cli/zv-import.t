@@ -321,6 +321,9 @@ done
 zv-export --stack -k layernorm.weight -k layernorm.bias --keys keys -o stack.npy seed/qformer.zv
 is "a stack by its keys" "$(zv-import --tensor --keys keys stack.npy | zv-export --json)" \
 	"$(zv-export --json -k layernorm.weight -k layernorm.bias seed/qformer.zv)"
+(printf '\357\273\277'; cat keys) >marked
+is "a list of keys with a byte order mark" "$(zv-import --tensor --keys marked stack.npy | zv-export --json)" \
+	"$(zv-export --json -k layernorm.weight -k layernorm.bias seed/qformer.zv)"
 printf '{"key":"a","name":"x","dtype":"%s","shape":[2],"data":[%s]}\n' i8 -128,127 u16 0,65535 i64 -9223372036854775808,9223372036854775807 \
 	bool true,false f64 0.1,1e300 bf16 1,null f16 -0.0,65504 >types.json
 is "every type" "$(zv-import --tensor types.json | zv-export --json | tr -d '\n')" \

@@ -44,6 +44,11 @@ int main(void)
 	test_line("a\\q\tb\n", 6, LINES_RAW, 1, NULL, "a\\q\tb");
 	test_line("a\xff\n", 3, LINES_RAW, -1, NULL, "UTF-8");
 	test_line("a\0b\n", 4, LINES_RAW, -1, NULL, "zero byte");
+	test_line("\xef\xbb\xbfhi\n", 6, LINES_RAW, 1, NULL, "hi");
+	test_line("\xef\xbb\xbfk\thi", 7, LINES_KEYED, 1, "k", "hi");
+	test_line("\xef\xbb\xbf", 3, LINES_PLAIN, 1, NULL, "");
+	test_line("\xef\xbb", 2, LINES_PLAIN, -1, NULL, "UTF-8");
+	test_line("a\xef\xbb\xbf\n", 5, LINES_PLAIN, 1, NULL, "a\xef\xbb\xbf");
 	test_line("hi\n", 3, LINES_OPTIONAL, 1, NULL, "hi");
 	test_line("k\\t1\thi\\tho\n", 12, LINES_OPTIONAL, 1, "k\t1", "hi\tho");
 	test_line("hi\n", 3, LINES_KEYED, -1, NULL, "no TAB");
