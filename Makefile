@@ -138,14 +138,19 @@ print-%:
 PAGES = $(wildcard man/*.[157])
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
+TEMPLATES = $(wildcard examples/templates/*.template)
+TEMPLATEDIR = $(DESTDIR)$(PREFIX)/share/zv/templates
 install: programs
-	install -d $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7
+	install -d $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 $(TEMPLATEDIR)
 	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(SCRIPTS:%=$(BUILD)/%) $(BINDIR)
 	for page in $(PAGES); do install -m 644 $$page $(MANDIR)/man$${page##*.} || exit 1; done
+	install -m 644 $(TEMPLATES) $(TEMPLATEDIR)
 
 uninstall:
 	rm -f $(PROGRAMS:%=$(BINDIR)/%) $(SCRIPTS:%=$(BINDIR)/%)
 	for page in $(notdir $(PAGES)); do rm -f $(MANDIR)/man$${page##*.}/$$page; done
+	rm -f $(TEMPLATES:examples/templates/%=$(TEMPLATEDIR)/%)
+	-[ ! -d $(TEMPLATEDIR) ] || rmdir $(TEMPLATEDIR) $(dir $(TEMPLATEDIR))
 
 help:
 	@echo 'make              build all programs into $(BUILD)/'
