@@ -17,15 +17,16 @@
 
 enum { HELD_MOST = 4096 };
 
-static struct tolerance tolerance;
+/* Below zero: not given. */
+static struct tolerance tolerance = { .absolute = -1, .relative = -1, .scale = -1 };
 
 static const struct option_entry options[] = {
 	{ 0, "atol", "X", OPTION_REAL, &tolerance.absolute, 0, 1e300, NULL,
-	    "allow a difference of X (default 0)" },
+	    "allow a difference of X; 0 compares values\n(default: bit for bit)" },
 	{ 0, "rtol", "X", OPTION_REAL, &tolerance.relative, 0, 1e300, NULL,
-	    "and of X times the reference's value (default 0)" },
+	    "and of X times the reference's value" },
 	{ 0, "rel-max", "X", OPTION_REAL, &tolerance.scale, 0, 1e300, NULL,
-	    "and of X times the largest magnitude in the\nreference's tensor (default 0)" },
+	    "and of X times the largest magnitude in the\nreference's tensor" },
 	{ 0 },
 };
 
@@ -156,6 +157,24 @@ static void report_reason(const struct record *record, const char *reason)
 	putchar('\n');
 }
 
+/* A tolerance of zero is one, too: values are compared, not bits. */
+static void settle_tolerance(void)
+{
+	tolerance.given = tolerance.absolute >= 0 || tolerance.relative >= 0 || tolerance.scale >= 0;
+	tolerance.absolute = fmax(tolerance.absolute, 0);
+	tolerance.relative = fmax(tolerance.relative, 0);
+	tolerance.scale = fmax(tolerance.scale, 0);
+}
+
+/* The cosine, or - where there is none; text holds at least 30 bytes. */
+static const char *cosine_text(double cosine, char *text)
+{
+	if (isnan(cosine))
+		return "-";
+	snprintf(text, 30, "%.9g", cosine);
+	return text;
+}
+
 /* JSON has no infinity. */
 static void print_json_number(const char *word, double value)
 {
@@ -167,7 +186,7 @@ static void print_json_number(const char *word, double value)
 
 static void report_numbers(const struct record *record, const struct comparison *comparison)
 {
-	char absolute_at[200], relative_at[200];
+	char absolute_at[200], relative_at[200], cosine[30];
 	if (common.quiet || (comparison->same && !common.verbose && !common.json))
 		return;
 	compare_place(record, comparison->absolute_at, absolute_at);
@@ -186,11 +205,11 @@ static void report_numbers(const struct record *record, const struct comparison 
 		printf("}\n");
 		return;
 	}
-	printf(
-	    "\t%s\t%llu of %llu outside\tabs %.3g at %s\trel %.3g at %s\trel-max %.3g\tcosine %.9g\n",
+	printf("\t%s\t%llu of %llu outside\tabs %.3g at %s\trel %.3g at %s\trel-max %.3g\tcosine %s\n",
 	    comparison->same ? "same" : "differs", (unsigned long long)comparison->outside,
 	    (unsigned long long)comparison->elements, comparison->absolute, absolute_at,
-	    comparison->relative, relative_at, comparison->scale, comparison->cosine);
+	    comparison->relative, relative_at, comparison->scale,
+	    cosine_text(comparison->cosine, cosine));
 }
 
 static void keep_worst(const struct comparison *comparison)
@@ -201,7 +220,8 @@ static void keep_worst(const struct comparison *comparison)
 		total.worst.relative = comparison->relative;
 	if (comparison->scale > total.worst.scale)
 		total.worst.scale = comparison->scale;
-	if (comparison->cosine < total.worst.cosine)
+	/* None at all is the worst, and stays. */
+	if (isnan(comparison->cosine) || comparison->cosine < total.worst.cosine)
 		total.worst.cosine = comparison->cosine;
 }
 
@@ -279,12 +299,14 @@ static void compare_files(struct side *a, struct side *b)
 int main(int argc, char **argv)
 {
 	static struct side a, b;
+	char cosine[30];
 	version_add(frame_library());
 	int first = program_begin(&program, argc, argv);
 	if (argc - first != 2)
 		program_usage("two files are compared, not %d", argc - first);
 	if (strcmp(argv[first], "-") == 0 && strcmp(argv[first + 1], "-") == 0)
 		program_usage("only one of the files can be standard input");
+	settle_tolerance();
 	total.worst.cosine = 1;
 	open_side(&a, argv[first]);
 	open_side(&b, argv[first + 1]);
@@ -292,9 +314,10 @@ int main(int argc, char **argv)
 	if (common.verbose)
 		message_note(NULL,
 		    "%llu records compared, %llu differ; at most abs %.3g, rel %.3g, rel-max %.3g; "
-		    "least cosine %.9g",
+		    "least cosine %s",
 		    (unsigned long long)total.compared, (unsigned long long)total.different,
-		    total.worst.absolute, total.worst.relative, total.worst.scale, total.worst.cosine);
+		    total.worst.absolute, total.worst.relative, total.worst.scale,
+		    cosine_text(total.worst.cosine, cosine));
 	reader_close(a.reader);
 	reader_close(b.reader);
 	return program_end();

@@ -1,9 +1,10 @@
 /* compare.c - comparing tensors (see compare.h): two passes over chunks of doubles, one for the
- * largest magnitude of the reference and one for the differences. */
+ * largest magnitudes and one for the differences. */
 #include "stream/compare.h"
 #include "base/dtype.h"
 #include "base/error.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,20 +45,53 @@ static double distance(double a, double b)
 {
 	if (a == b || (isnan(a) && isnan(b)))
 		return 0;
-	return isfinite(a) && isfinite(b) ? fabs(a - b) : (double)INFINITY;
+	return isfinite(a) && isfinite(b) ? fmin(fabs(a - b), DBL_MAX) : (double)INFINITY;
 }
 
+/* 64-bit integers have more digits than a double: the difference is taken before it is rounded. */
+static double whole_distance(char dtype, const uint8_t *a, const uint8_t *b)
+{
+	uint64_t first, second;
+	memcpy(&first, a, sizeof first);
+	memcpy(&second, b, sizeof second);
+	bool greater = dtype == 'q' ? (int64_t)first > (int64_t)second : first > second;
+	return (double)(greater ? first - second : second - first);
+}
+
+/* Products of the two vectors, each divided by its largest magnitude so that no square overflows
+ * or vanishes. Without a cosine: what only one side has as a finite number. */
 struct sums {
+	double a_largest, b_largest;
 	double ab, aa, bb;
+	bool undefined;
 };
 
-/* Take one pair of elements into the comparison. bytes_differ: as stored. */
-static void take_pair(struct comparison *comparison, struct sums *sums, uint64_t at, double a,
-    double b, double allowed, bool exact, bool bytes_differ)
+static void add_products(struct sums *sums, double a, double b)
 {
-	double apart = distance(a, b);
-	bool outside = exact ? bytes_differ && !(isnan(a) && isnan(b)) : !(apart <= allowed);
-	comparison->outside += outside;
+	if (!isfinite(a) || !isfinite(b)) {
+		sums->undefined |= distance(a, b) > 0;
+		return;
+	}
+	a = sums->a_largest > 0 ? a / sums->a_largest : 0;
+	b = sums->b_largest > 0 ? b / sums->b_largest : 0;
+	sums->ab += a * b;
+	sums->aa += a * a;
+	sums->bb += b * b;
+}
+
+static double cosine_of(const struct sums *sums)
+{
+	if (sums->undefined)
+		return (double)NAN;
+	if (sums->aa == 0 && sums->bb == 0)
+		return 1;
+	double length = sqrt(sums->aa) * sqrt(sums->bb);
+	return length > 0 ? fmax(-1, fmin(1, sums->ab / length)) : 0;
+}
+
+/* Take one pair of elements that are apart into the comparison; b is the reference's. */
+static void take_pair(struct comparison *comparison, uint64_t at, double apart, double b)
+{
 	if (apart > comparison->absolute) {
 		comparison->absolute = apart;
 		comparison->absolute_at = at;
@@ -69,19 +103,6 @@ static void take_pair(struct comparison *comparison, struct sums *sums, uint64_t
 		comparison->relative = relative;
 		comparison->relative_at = at;
 	}
-	if (isfinite(a) && isfinite(b)) {
-		sums->ab += a * b;
-		sums->aa += a * a;
-		sums->bb += b * b;
-	}
-}
-
-static double cosine_of(const struct sums *sums)
-{
-	if (sums->aa == 0 && sums->bb == 0)
-		return 1;
-	double length = sqrt(sums->aa) * sqrt(sums->bb);
-	return length > 0 ? sums->ab / length : 0;
 }
 
 static bool is_comparable(const struct record *a, const struct record *b, bool exact)
@@ -100,15 +121,53 @@ static bool is_comparable(const struct record *a, const struct record *b, bool e
 	return false;
 }
 
+/* The difference that is allowed from b. An infinite reference allows nothing but itself. */
+static double allowed_from(const struct tolerance *tolerance, double b, double largest)
+{
+	if (!isfinite(b))
+		return 0;
+	double allowed =
+	    tolerance->absolute + tolerance->relative * fabs(b) + tolerance->scale * largest;
+	return fmin(allowed, DBL_MAX);
+}
+
+/* All pairs of elements; the sums know the largest magnitudes. */
+static void compare_elements(const struct record *a, const uint8_t *a_payload,
+    const struct record *b, const uint8_t *b_payload, const struct tolerance *tolerance,
+    struct sums *sums, struct comparison *comparison)
+{
+	double a_values[CHUNK], b_values[CHUNK];
+	bool exact = !tolerance->given || !dtype_is_float(a->dtype);
+	bool is_long = a->dtype == 'q' || a->dtype == 'Q';
+	size_t size = dtype_size(a->dtype);
+	for (uint64_t first = 0; first < comparison->elements; first += CHUNK) {
+		uint64_t left = comparison->elements - first;
+		size_t n = left < CHUNK ? (size_t)left : CHUNK;
+		load(a->dtype, a_payload, first, n, a_values);
+		load(b->dtype, b_payload, first, n, b_values);
+		for (size_t i = 0; i < n; i++) {
+			size_t at = (size_t)(first + i) * size; /* in both if they are of one dtype */
+			double apart = is_long ? whole_distance(a->dtype, a_payload + at, b_payload + at)
+			                       : distance(a_values[i], b_values[i]);
+			bool outside;
+			if (exact)
+				outside = memcmp(a_payload + at, b_payload + at, size) != 0 &&
+				          !(isnan(a_values[i]) && isnan(b_values[i]));
+			else
+				outside = !(apart <= allowed_from(tolerance, b_values[i], sums->b_largest));
+			comparison->outside += outside;
+			take_pair(comparison, first + i, apart, b_values[i]);
+			add_products(sums, a_values[i], b_values[i]);
+		}
+	}
+}
+
 int compare_tensors(const struct record *a, const void *a_payload, const struct record *b,
     const void *b_payload, const struct tolerance *tolerance, struct comparison *comparison)
 {
-	struct sums sums = { 0, 0, 0 };
-	double a_values[CHUNK], b_values[CHUNK];
-	bool exact = (tolerance->absolute == 0 && tolerance->relative == 0 && tolerance->scale == 0) ||
-	             !dtype_is_float(a->dtype);
+	struct sums sums = { 0 };
 	memset(comparison, 0, sizeof *comparison);
-	if (!is_comparable(a, b, exact) || record_elements(a, &comparison->elements) < 0)
+	if (!is_comparable(a, b, !tolerance->given) || record_elements(a, &comparison->elements) < 0)
 		return -1;
 	if (a->dtype == b->dtype &&
 	    (a->payload_size == 0 || memcmp(a_payload, b_payload, (size_t)a->payload_size) == 0)) {
@@ -116,27 +175,10 @@ int compare_tensors(const struct record *a, const void *a_payload, const struct 
 		comparison->cosine = 1;
 		return 0;
 	}
-	size_t size = dtype_size(a->dtype);
-	double largest = largest_magnitude(b->dtype, b_payload, comparison->elements);
-	for (uint64_t first = 0; first < comparison->elements; first += CHUNK) {
-		uint64_t left = comparison->elements - first;
-		size_t n = left < CHUNK ? (size_t)left : CHUNK;
-		load(a->dtype, a_payload, first, n, a_values);
-		load(b->dtype, b_payload, first, n, b_values);
-		for (size_t i = 0; i < n; i++) {
-			double allowed = tolerance->absolute + tolerance->relative * fabs(b_values[i]) +
-			                 tolerance->scale * largest;
-			bool bytes_differ =
-			    exact && memcmp((const uint8_t *)a_payload + (first + i) * size,
-			                 (const uint8_t *)b_payload + (first + i) * size, size) != 0;
-			/* An infinite reference allows nothing but itself. */
-			if (!isfinite(allowed))
-				allowed = 0;
-			take_pair(comparison, &sums, first + i, a_values[i], b_values[i], allowed, exact,
-			    bytes_differ);
-		}
-	}
-	comparison->scale = comparison->absolute == 0 ? 0 : comparison->absolute / largest;
+	sums.a_largest = largest_magnitude(a->dtype, a_payload, comparison->elements);
+	sums.b_largest = largest_magnitude(b->dtype, b_payload, comparison->elements);
+	compare_elements(a, a_payload, b, b_payload, tolerance, &sums, comparison);
+	comparison->scale = comparison->absolute == 0 ? 0 : comparison->absolute / sums.b_largest;
 	comparison->cosine = cosine_of(&sums);
 	comparison->same = comparison->outside == 0;
 	return 0;

@@ -5,8 +5,10 @@
 #include "stream/record.h"
 
 /* |a - b| <= absolute + relative * |b| + scale * max|b| for every element, where b is the
- * reference. All zero: the bytes must be equal, except that any NaN equals any NaN. */
+ * reference. Not given: the bytes must be equal, except that any NaN equals any NaN. A given one of
+ * zero compares by value: 0 equals -0, and floats of different dtypes may be equal. */
 struct tolerance {
+	bool given;
 	double absolute, relative, scale;
 };
 
@@ -15,8 +17,9 @@ struct comparison {
 	uint64_t elements, outside; /* elements that break the tolerance */
 	double absolute, relative;  /* the largest; infinite where only one side is finite */
 	uint64_t absolute_at, relative_at;
-	double scale;  /* absolute / max|b| */
-	double cosine; /* of the two as vectors; 1 if both are zero */
+	double scale; /* absolute / max|b| */
+	double
+	    cosine; /* of the two as vectors; 1 if both are zero, NaN where only one side is finite */
 };
 
 /* Compare payloads a and b of two records of the same shape. Integers and bools are compared

@@ -48,18 +48,48 @@ pair '1 inf 3' '1 -inf 3'; status 'but not its opposite' 1 zv-cmp --atol 1e9 --r
 pair '1 2 3' '1 inf 3'; status 'a number against infinity' 1 zv-cmp --atol 1e9 --rtol 1 --rel-max 1 x.zv y.zv
 pair '1 inf 3' '1 2 3'; status 'infinity against a number' 1 zv-cmp --atol 1e9 --rtol 1 --rel-max 1 x.zv y.zv
 pair '0 1 2' '-0 1 2'; status 'zeros of either sign are not equal bit for bit' 1 zv-cmp x.zv y.zv
-status 'but within any tolerance' 0 zv-cmp --atol 1e-30 x.zv y.zv
+for option in --atol --rtol --rel-max; do
+	status "but within any tolerance, $option 0 too" 0 zv-cmp $option 0 x.zv y.zv
+done
+pair '0 1 2' '0 1 2.0000002'; status 'a tolerance of 0 allows nothing else' 1 zv-cmp --atol 0 x.zv y.zv
 pair '1 2 3' '1 2 4' i32; status 'integers are compared exactly' 1 zv-cmp --atol 5 --rtol 1 --rel-max 1 x.zv y.zv
 pair '1 2 3' '1 2 4' bool; status 'bytes too' 1 zv-cmp --atol 5 x.zv y.zv
 pair '1 2 3' '1 2 3' f32 bf16; status 'another dtype is a difference' 1 zv-cmp x.zv y.zv
-status 'but values may be compared' 0 zv-cmp --atol 1e-30 x.zv y.zv
+status 'but values may be compared' 0 zv-cmp --atol 0 x.zv y.zv
 like 'and is named' "$(zv-cmp x.zv y.zv)" '*dtype f32 against bf16'
+pair '1 2 3' '1 2 3' f32 f16; status 'f32 against f16' 0 zv-cmp --rel-max 0 x.zv y.zv
+pair '1 2.1 3' '1 2.1 3' f32 f16; status 'f32 against f16, rounded' 1 zv-cmp --rel-max 0 x.zv y.zv
 pair '1 2 3' '1 2 3' f32 i32; status 'floats and integers are never equal' 1 zv-cmp --atol 1 x.zv y.zv
 for dtype in f16 bf16 f64; do
 	pair '1 2 3' '1 2.5 3' $dtype
 	status "$dtype: different" 1 zv-cmp --atol 0.25 x.zv y.zv
 	status "$dtype: within" 0 zv-cmp --atol 0.5 x.zv y.zv
 done
+
+# figures that a double cannot hold, or that are not there
+pair '9007199254740993 1 1' '9007199254740992 1 1' u64
+status 'u64 that are equal as doubles' 1 zv-cmp x.zv y.zv
+like 'differ by one' "$(zv-cmp x.zv y.zv)" '*	1 of 3 outside	abs 1 at 0	*'
+pair '18446744073709551615 1 1' '0 1 1' u64
+like 'from end to end' "$(zv-cmp --json x.zv y.zv)" '*"max_abs":1.84467441e+19,"max_abs_at":?0],*'
+pair '-9007199254740993 5 1' '-9007199254740992 5 1' i64
+like 'i64 too' "$(zv-cmp x.zv y.zv)" '*	abs 1 at 0	*'
+pair '-9223372036854775808 1 1' '9223372036854775807 1 1' i64
+like 'however far apart' "$(zv-cmp --json x.zv y.zv)" '*"max_abs":1.84467441e+19,*'
+pair '1e300 2e300 3e300' '1e300 2e300 3.1e300' f64
+like 'squares past all doubles' "$(zv-cmp x.zv y.zv)" '*	cosine 0.999[0-9]*'
+pair '1e-300 2e-300 3e-300' '1e-300 2e-300 3.1e-300' f64
+like 'and squares that vanish' "$(zv-cmp x.zv y.zv)" '*	cosine 0.999[0-9]*'
+pair '1.7e308 1 1' '-1.7e308 1 1' f64
+status 'a difference past all doubles is finite' 0 zv-cmp --rtol 2 x.zv y.zv
+for value in nan inf -inf; do
+	pair "1 $value 3" '1 2 3'
+	like "$value against a number has no cosine" "$(zv-cmp x.zv y.zv)" '*	cosine -'
+	like "nor the other way round" "$(zv-cmp --json y.zv x.zv)" '*,"cosine":null}'
+	like "nor in the sum" "$(zv-cmp -v y.zv x.zv 2>&1)" '*least cosine -'
+done
+pair '1 nan 3' '1 nan 4'
+like 'what is no number on both sides is left out of it' "$(zv-cmp x.zv y.zv)" '*	cosine 0.99[0-9]*'
 printf 'k\tx\tf32\t3x2\t1\n' | make x.zv
 printf 'k\tx\tf32\t2x3\t1\n' | make y.zv
 status 'another shape' 1 zv-cmp --atol 9 x.zv y.zv

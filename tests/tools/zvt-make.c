@@ -82,7 +82,7 @@ static void store(char dtype, unsigned char *at, double value)
 static void fill(const struct record *record, unsigned char *payload, const char *values)
 {
 	size_t size = dtype_size(record->dtype), count = (size_t)record->payload_size / size;
-	const char *at = values;
+	const char *at = values, *number = values;
 	uint32_t state = 0;
 	bool random = strncmp(values, "random:", 7) == 0;
 	if (random)
@@ -99,9 +99,16 @@ static void fill(const struct record *record, unsigned char *payload, const char
 				at = values;
 				value = strtod(at, &end);
 			}
+			number = at;
 			at = end;
 		}
-		store(record->dtype, payload + i * size, value);
+		if (random || size < 8 || record->dtype == 'd') {
+			store(record->dtype, payload + i * size, value);
+			continue;
+		}
+		/* 64 bits are more than a double holds; minus goes around as it should. */
+		uint64_t whole = strtoull(number, NULL, 10);
+		memcpy(payload + i * size, &whole, sizeof whole);
 	}
 }
 
