@@ -12,21 +12,19 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "base/version.h"
+#include "model/encode_maker.h"
 #include "model/known_pictures.h"
 #include "model/picture_file.h"
 #include "model/picture_queue.h"
 #include "model/vit.h"
 #include "num/product.h"
-#include "stream/maker.h"
 #include "stream/write.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BATCH_MOST = 256, ENCODE_VERSION = 1 };
-
-static const char *const filter_names[] = { "bicubic", "bilinear", "lanczos", "box", NULL };
+enum { BATCH_MOST = 256 };
 
 static struct {
 	const char *append, *key, *background;
@@ -47,7 +45,7 @@ static const struct option_entry options[] = {
 	{ 0, "size", "N", OPTION_WHOLE, &option.size, 1, 8192, NULL,
 	    "resize pictures to N x N pixels, a multiple of the patch size;\n"
 	    "the position table is interpolated (default: the model's size)" },
-	{ 0, "filter", "NAME", OPTION_CHOICE, &option.filter, 0, 0, filter_names,
+	{ 0, "filter", "NAME", OPTION_CHOICE, &option.filter, 0, 0, encode_filter_names,
 	    "resize with bicubic (default), bilinear, lanczos or box" },
 	{ 0, "no-orient", NULL, OPTION_FLAG, &option.no_orient, 0, 0, NULL,
 	    "do not turn pictures upright by their EXIF orientation" },
@@ -147,28 +145,6 @@ static struct picture_options picture_settings(void)
 	return picture;
 }
 
-/* Everything that changes the numbers must show in the maker. */
-static void describe_maker(const struct picture_options *picture)
-{
-	const float *mean = vit_mean(state.vit), *std = vit_std(state.vit);
-	struct digest weights = vit_fingerprint(state.vit);
-	char norm[128] = "clip-norm", background[32] = "";
-	if (memcmp(mean, picture_clip_mean, sizeof picture_clip_mean) != 0 ||
-	    memcmp(std, picture_clip_std, sizeof picture_clip_std) != 0)
-		snprintf(norm, sizeof norm, "norm=%.9g,%.9g,%.9g/%.9g,%.9g,%.9g", (double)mean[0],
-		    (double)mean[1], (double)mean[2], (double)std[0], (double)std[1], (double)std[2]);
-	if (picture->blend)
-		snprintf(background, sizeof background, " background=#%02x%02x%02x", picture->background[0],
-		    picture->background[1], picture->background[2]);
-	maker_begin(&state.maker, "encode", ENCODE_VERSION);
-	maker_add_digest(&state.maker, "weights", &weights);
-	maker_add(&state.maker, "prep", "rgb %dx%d %s %s%s%s", vit_side(state.vit), vit_side(state.vit),
-	    filter_names[option.filter], norm, picture->orient ? "" : " no-orient", background);
-	maker_add(&state.maker, "math", "f32");
-	if (option.dtype)
-		maker_add(&state.maker, "dtype", "%s", dtype_stored[option.dtype]);
-}
-
 /* The output, opened when the first record wants to go there: under --append a run that finds
  * nothing new leaves FILE as it is. */
 static struct writer *output(void)
@@ -201,11 +177,12 @@ static void count_pictures(void)
 	    (unsigned long long)state.skipped);
 }
 
-/* Before the work ends early: under --append what was encoded so far is not lost. */
+/* Before the work ends early: under --append what was encoded so far is not lost. With --strict
+ * that is so for signals alone; a failure leaves FILE as it was. */
 static void keep_what_is_done(void)
 {
 	progress_clear();
-	if (state.known && state.writer)
+	if (state.known && state.writer && (!common.strict || *interrupt_flag()))
 		finish_output();
 }
 
@@ -225,7 +202,8 @@ static void put_failure(const struct prepared_picture *prepared, const char *key
 	message_failure(EXIT_ITEM, prepared->name, "%s", prepared->text);
 	state.failed++;
 	if (common.strict) {
-		keep_what_is_done();
+		progress_clear();
+		writer_abandon(state.writer);
 		program_exit();
 	}
 	if (state.known && known_pictures_failed(state.known, key, prepared->text))
@@ -399,7 +377,8 @@ int main(int argc, char **argv)
 	state.vit = vit_open(common.model, (int)option.size);
 	if (!state.vit)
 		program_fail(common.model);
-	describe_maker(&picture);
+	encode_maker(&state.maker, state.vit, (enum picture_filter)option.filter, &picture,
+	    dtype_from_name(dtype_stored[option.dtype]));
 	if (option.append && !(state.known = known_pictures_read(option.append, &state.maker.digest)))
 		program_fail(option.append);
 	allocate();

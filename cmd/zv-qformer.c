@@ -10,18 +10,14 @@
 #include "base/output.h"
 #include "base/program.h"
 #include "base/progress.h"
-#include "base/textout.h"
 #include "base/threads.h"
 #include "base/utf8.h"
 #include "base/version.h"
 #include "model/features.h"
-#include "model/itg.h"
-#include "model/qformer.h"
-#include "model/vocabulary.h"
+#include "model/outlet.h"
+#include "model/qformer_stage.h"
 #include "num/product.h"
-#include "stream/maker.h"
 #include "stream/sample.h"
-#include "text/cleanup.h"
 #include "text/keyed.h"
 #include "text/lines.h"
 
@@ -29,12 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STAGE_VERSION = 1, INSTRUCTION_MOST = 128 };
-
-enum use { USE_PROMPT, USE_QUERY, USE_CONTRAST, USE_MATCH, USE_CAPTION, USE_TEXT };
-
 static struct {
-	bool query, contrast, match, caption, text, keyed, no_clean;
+	bool query, contrast, match, caption, text, keyed, no_clean, text_only;
 	const char *prompt, *questions, *pairs;
 	int64_t most, least_length, most_length;
 	int dtype;
@@ -65,6 +57,8 @@ static const struct option_entry options[] = {
 	  "with --caption: at least N tokens (default 0)" },
 	{ 0, "max-length", "N", OPTION_WHOLE, &option.most_length, 1, 512, NULL,
 	  "with --caption: at most N tokens (default 30)" },
+	{ 0, "text-only", NULL, OPTION_FLAG, &option.text_only, 0, 0, NULL,
+	  "with --caption: write the captions alone, without key and escapes" },
 	{ 0, "no-clean", NULL, OPTION_FLAG, &option.no_clean, 0, 0, NULL,
 	  "with --text and --match: take the texts as they are\n"
 	  "(default: clean them as BLIP-2 does with captions)" },
@@ -80,11 +74,12 @@ static const struct program program = {
 	.purpose = "patch features to soft prompts, to features for search, to matching scores",
 	.operands = "[FILE...]",
 	.common = COMMON_OUTPUT | COMMON_NAMES | COMMON_MODEL | COMMON_THREADS | COMMON_LEVEL |
-	          COMMON_STRICT | COMMON_RECORDS | COMMON_MAKER,
+	          COMMON_STRICT | COMMON_JSON | COMMON_RECORDS | COMMON_MAKER,
 	.options = options,
 	.input = "a zvt stream of \"vit\" records from zv-encode; texts with --text",
 	.output = "a zvt stream: \"prompt\" (queries x LLM width), or \"qformer\", \"itc\", \"itm\";\n"
-	          "      lines \"key TAB caption\" with --caption",
+	          "      with --caption lines \"key TAB caption\", or JSON, or just the text; with\n"
+	          "      -0 each ends with a zero byte and carries no escapes",
 	.examples = { "zv-encode -m ziya photo.jpg | zv-qformer -m ziya | zv-generate -m ziya -p 'What "
 	              "is this?'",
 	    "zv-qformer -m ziya --contrast photos.zv -o feats.zv",
@@ -94,28 +89,15 @@ static const struct program program = {
 /* clang-format on */
 
 static struct {
-	enum use use;
-	struct qformer *qformer;
-	struct wordpiece *wordpiece; /* NULL: the model reads no text */
-	bool instruction;            /* the question goes into the Q-Former */
-	bool remarked;               /* that there is none */
-	bool damaged;                /* an input could not be read to its end */
-	struct digest fingerprint, vit_weights;
-	char llm_weights[DIGEST_TEXT_SIZE];
-	struct keyed *keyed; /* --questions or --pairs */
-	struct itg_rules itg;
+	enum qformer_use use;
+	struct qformer_stage *stage;
+	bool remarked;         /* that there is no question */
+	bool damaged;          /* an input could not be read to its end */
+	struct keyed *keyed;   /* --questions or --pairs */
 	struct writer *writer; /* NULL with --caption, */
-	struct output *output; /* which writes text */
-	float *rows, *result;  /* query outputs; what a head makes of them */
-	void *stored;          /* result in --dtype */
-	struct ids ids;
+	struct outlet outlet;  /* which writes text */
 	uint64_t read, written, failed;
 } work;
-
-static size_t largest(size_t a, size_t b)
-{
-	return a > b ? a : b;
-}
 
 static void check_options(void)
 {
@@ -124,12 +106,12 @@ static void check_options(void)
 		program_usage("a model (-m) is needed");
 	if (uses > 1)
 		program_usage("--query, --contrast, --match, --caption and --text exclude each other");
-	work.use = option.query      ? USE_QUERY
-	           : option.contrast ? USE_CONTRAST
-	           : option.match    ? USE_MATCH
-	           : option.caption  ? USE_CAPTION
-	           : option.text     ? USE_TEXT
-	                             : USE_PROMPT;
+	work.use = option.query      ? QFORMER_QUERY
+	           : option.contrast ? QFORMER_CONTRAST
+	           : option.match    ? QFORMER_MATCH
+	           : option.caption  ? QFORMER_CAPTION
+	           : option.text     ? QFORMER_TEXT
+	                             : QFORMER_PROMPT;
 	if (option.prompt && (option.questions || option.pairs))
 		program_usage("--prompt and a file of texts exclude each other");
 	if ((option.prompt || option.questions) && (option.contrast || option.caption || option.text))
@@ -140,6 +122,12 @@ static void check_options(void)
 		program_usage("--pairs needs --match");
 	if (option.match && !option.pairs && !option.prompt)
 		program_usage("--match needs --pairs FILE or --prompt TEXT");
+	if (option.match && option.prompt && option.prompt[0] == '\0')
+		program_usage("--prompt: the text to match is empty");
+	if ((common.json || option.text_only) && !option.caption)
+		program_usage("--json and --text-only are about the lines of --caption");
+	if (common.json && (option.text_only || (common.null && !common.files_from)))
+		program_usage("--json does not go with --text-only or --null");
 	if (option.keyed && !option.text)
 		program_usage("--keyed needs --text");
 	if (option.prompt &&
@@ -147,76 +135,17 @@ static void check_options(void)
 		program_usage("--prompt: not UTF-8");
 }
 
-/* Does the model have what this use needs? */
-static void check_model(void)
+static void open_stage(void)
 {
-	const struct qformer *qformer = work.qformer;
-	const char *missing = NULL;
-	if (work.use == USE_PROMPT && qformer_llm_width(qformer) == 0)
-		missing =
-		    "projection to a language model; --query, --contrast or --match may be what it is for";
-	else if (work.use == USE_CONTRAST && qformer_contrast_width(qformer) == 0)
-		missing = "heads for search (--contrast)";
-	else if (work.use == USE_TEXT &&
-	         (qformer_contrast_width(qformer) == 0 || !qformer_reads_text(qformer)))
-		missing = "text branch with a head for search (--text)";
-	else if (work.use == USE_MATCH && (!qformer_can_match(qformer) || !qformer_reads_text(qformer)))
-		missing = "text branch with a matching head (--match)";
-	else if (work.use == USE_CAPTION && !qformer_can_caption(qformer))
-		missing = "language head (--caption)";
-	if (missing) {
-		error_system("the Q-Former has no %s", missing);
+	struct qformer_rules rules = { .use = work.use,
+		.clean = !option.no_clean,
+		.most = (size_t)option.most,
+		.caption_least = (size_t)option.least_length,
+		.caption_most = (size_t)option.most_length,
+		.dtype = dtype_from_name(dtype_stored[option.dtype]) };
+	work.stage = qformer_stage_open(common.model, &rules);
+	if (!work.stage)
 		program_fail(common.model);
-	}
-}
-
-static void open_text(const struct model_file *file)
-{
-	char word[8];
-	work.instruction =
-	    qformer_reads_text(work.qformer) && (work.use == USE_PROMPT || work.use == USE_QUERY) &&
-	    model_file_text(file, "instruction", word, sizeof word) && strcmp(word, "1") == 0;
-	if (!work.instruction && work.use < USE_MATCH)
-		return;
-	work.wordpiece = vocabulary_wordpiece(file);
-	if (!work.wordpiece)
-		program_fail(model_file_path(file));
-	work.itg = (struct itg_rules){ .start = wordpiece_find(work.wordpiece, "[DEC]"),
-		.end = wordpiece_find(work.wordpiece, "[SEP]"),
-		.least = (size_t)option.least_length,
-		.most = (size_t)option.most_length };
-	if (work.use == USE_CAPTION && (work.itg.start < 0 || work.itg.end < 0)) {
-		error_system("the vocabulary has no [DEC] or [SEP], so it cannot caption");
-		program_fail(model_file_path(file));
-	}
-}
-
-static void open_model(void)
-{
-	char weights[DIGEST_TEXT_SIZE];
-	work.qformer = qformer_open(common.model);
-	if (!work.qformer)
-		program_fail(common.model);
-	check_model();
-	const struct model_file *file = qformer_file(work.qformer);
-	work.fingerprint = model_file_fingerprint(file);
-	if (model_file_text(file, "vit_weights", weights, sizeof weights) &&
-	    digest_parse(weights, &work.vit_weights)) {
-		error_system("vit_weights is no fingerprint");
-		program_fail(model_file_path(file));
-	}
-	if (!model_file_text(file, "llm_weights", work.llm_weights, sizeof work.llm_weights))
-		work.llm_weights[0] = '\0';
-	open_text(file);
-	size_t queries = qformer_queries(work.qformer), width = qformer_width(work.qformer);
-	size_t most = largest(
-	    width, largest(qformer_llm_width(work.qformer), qformer_contrast_width(work.qformer)));
-	size_t rows = largest(queries, qformer_text_most(work.qformer));
-	work.rows = memory_allocate(rows * width, sizeof *work.rows);
-	work.result = memory_allocate(queries * most, sizeof *work.result);
-	work.stored = memory_allocate(queries * most, sizeof *work.result);
-	if (!work.rows || !work.result || !work.stored)
-		program_fail(NULL);
 }
 
 static void open_files(void)
@@ -226,37 +155,22 @@ static void open_files(void)
 		error_as(ERROR_SYSTEM);
 		program_fail(path);
 	}
-	if (work.use == USE_CAPTION)
-		work.output = output_open(common.output);
+	if (work.use == QFORMER_CAPTION)
+		work.outlet.output = output_open(common.output);
 	else
 		work.writer = writer_open(common.output, WRITER_COMPRESSED);
-	if (!work.output && !work.writer)
+	if (!work.outlet.output && !work.writer)
 		program_fail(common.output);
-}
-
-/* One line "key TAB text". 0 or -1. */
-static int write_caption(const char *key, const char *text, size_t size)
-{
-	char *bytes = NULL;
-	size_t length = 0;
-	FILE *line = open_memstream(&bytes, &length);
-	if (!line)
-		return error_memory(size);
-	textout_field(line, key, strlen(key));
-	putc('\t', line);
-	textout_field(line, text, size);
-	putc('\n', line);
-	int status =
-	    fclose(line) == 0 ? output_write(work.output, bytes, length) : error_memory(length);
-	free(bytes);
-	return status;
+	work.outlet.form = (struct reply_form){
+		.json = common.json, .text_only = option.text_only, .null = common.null
+	};
 }
 
 /* Under --strict, or when input is missing: no end record, no file. */
 _Noreturn static void stop(void)
 {
 	writer_abandon(work.writer);
-	output_abandon(work.output);
+	output_abandon(work.outlet.output);
 	program_exit();
 }
 
@@ -271,195 +185,103 @@ static void fail_item(const char *key, const struct digest *source)
 	work.failed++;
 	if (common.strict)
 		stop();
-	if (work.writer ? writer_fail(work.writer, key, reason, source) : write_caption(key, "", 0))
+	if (work.writer ? writer_fail(work.writer, key, reason, source)
+	                : outlet_failure(&work.outlet, key, reason))
 		program_fail(common.output);
 }
 
-/* The maker of what this run makes from a record (NULL: from a text). */
-static void describe(struct maker *maker, const struct record *input)
-{
-	maker_begin(maker, "qformer", STAGE_VERSION);
-	maker_add_digest(maker, "weights", &work.fingerprint);
-	if (input)
-		maker_add_digest(maker, "input", &input->maker);
-	if (work.use == USE_PROMPT && work.llm_weights[0])
-		maker_add(maker, "llm", "%s", work.llm_weights);
-	if (work.use == USE_TEXT || work.use == USE_MATCH)
-		maker_add(
-		    maker, "text", "%s %d", option.no_clean ? "as it is" : "caption", (int)option.most);
-	if (option.dtype)
-		maker_add(maker, "dtype", "%s", dtype_stored[option.dtype]);
-}
-
-/* What a sample is about: its key, what it was made from, by what. */
-struct about {
-	const char *key;
-	struct digest source;
-	struct maker maker;
-};
-
-/* Write work.result as a sample, with a text beside it (NULL: none). 0 or -1. */
-static int write_sample(const struct about *about, const char *name, int dimensions,
-    const uint64_t *shape, const char *text_name, const char *text)
+/* Write the stage's result as a sample, with a text beside it (NULL: none). 0 or -1. */
+static int write_sample(const char *key, const char *text_name, const char *text)
 {
 	struct record record, beside;
-	char dtype = dtype_from_name(dtype_stored[option.dtype]);
-	record_tensor(&record, name, dtype, dimensions, shape);
-	if (record_set_key(&record, about->key))
-		return -1;
-	record.source = about->source;
+	const void *payload = qformer_stage_record(work.stage, &record);
 	record.more = text != NULL;
-	maker_stamp(&about->maker, &record);
-	dtype_from_f32(dtype, work.result, work.stored, record.payload_size / dtype_size(dtype));
-	if (writer_put(work.writer, &record, work.stored))
+	if (record_set_key(&record, key) || writer_put(work.writer, &record, payload))
 		return -1;
 	work.written++;
 	if (!text)
 		return 0;
 	uint64_t size = strlen(text);
 	record_tensor(&beside, text_name, 'B', 1, &size);
-	return record_set_key(&beside, about->key) || writer_put(work.writer, &beside, text) ? -1 : 0;
+	return record_set_key(&beside, key) || writer_put(work.writer, &beside, text) ? -1 : 0;
 }
 
-/* The ids of a text to search with or to match, into work.ids. 0 or -1. */
-static int text_ids(const char *text)
-{
-	size_t size, most = (size_t)option.most, positions = qformer_text_most(work.qformer);
-	char *clean;
-	work.ids.count = 0;
-	if (cleanup_text(option.no_clean ? CLEANUP_NONE : CLEANUP_CAPTION, text, strlen(text), NULL,
-	        &clean, &size))
-		return -1;
-	int status = wordpiece_encode_framed(
-	    work.wordpiece, clean, size, most < positions ? most : positions, 0, &work.ids);
-	memory_release(clean);
-	return status;
-}
-
-/* The ids of a question for the Q-Former, into work.ids; none if it wants none. 0 or -1. */
-static int question_ids(const char *question)
-{
-	size_t positions = qformer_text_most(work.qformer);
-	work.ids.count = 0;
-	if (work.instruction && !question && !work.remarked) {
-		message_note(NULL, "this model's Q-Former wants to know the question, see --prompt");
-		work.remarked = true;
-	}
-	if (!work.instruction || !question)
-		return 0;
-	return wordpiece_encode_framed(work.wordpiece, question, strlen(question),
-	    positions < INSTRUCTION_MOST ? positions : INSTRUCTION_MOST, 1, &work.ids);
-}
-
-/* Query outputs for a picture and work.ids, and the head of this use on them. 0 or -1. */
-static int compute(const struct qformer_image *image)
-{
-	size_t count = work.ids.count;
-	bool raw = work.use == USE_QUERY;
-	if (qformer_forward(work.qformer, image, count ? work.ids.at : NULL, count,
-	        raw ? work.result : work.rows, NULL))
-		return -1;
-	if (work.use == USE_PROMPT)
-		qformer_project(work.qformer, work.rows, work.result);
-	else if (work.use == USE_CONTRAST)
-		qformer_contrast(work.qformer, work.rows, work.result);
-	else if (work.use == USE_MATCH)
-		qformer_match(work.qformer, work.rows, work.result);
-	return 0;
-}
-
-/* One sample of a picture and a question (NULL: none); again: the result is still there. */
-static int put_rows(
-    const struct about *about, const struct qformer_image *image, const char *question, bool again)
-{
-	static const char *const names[] = {
-		[USE_PROMPT] = "prompt", [USE_QUERY] = "qformer", [USE_CONTRAST] = "itc"
-	};
-	size_t width = work.use == USE_PROMPT  ? qformer_llm_width(work.qformer)
-	               : work.use == USE_QUERY ? qformer_width(work.qformer)
-	                                       : qformer_contrast_width(work.qformer);
-	uint64_t shape[] = { qformer_queries(work.qformer), width };
-	if (!again && (question_ids(question) || compute(image)))
-		return -1;
-	return write_sample(about, names[work.use], 2, shape, "question", question);
-}
-
-static int put_match(const struct about *about, const struct qformer_image *image, const char *text)
-{
-	uint64_t shape = 2;
-	if (text_ids(text) || compute(image))
-		return -1;
-	return write_sample(about, "itm", 1, &shape, "text", text);
-}
-
-static int put_caption(const struct about *about, const struct qformer_image *image)
+static int put_caption(const char *key)
 {
 	char *text = NULL;
 	size_t size;
-	work.ids.count = 0;
-	if (itg_caption(work.qformer, image, &work.itg, &work.ids) ||
-	    wordpiece_decode(work.wordpiece, work.ids.at, work.ids.count, 1, &text, &size))
+	if (qformer_stage_caption(work.stage, &text, &size))
 		return -1;
-	int status = write_caption(about->key, text, size);
+	int status = outlet_text(&work.outlet, key, text, size);
 	work.written++;
 	memory_release(text);
 	return status;
 }
 
-/* All that is asked about one picture. own: the question that came with it, or NULL. 0 or -1. */
-static int put_all(const struct about *about, const struct qformer_image *image, const char *own)
+/* One sample of the picture and a text (NULL: none). 0 or -1. */
+static int put_one(const char *key, const char *text)
 {
-	size_t first = 0, count = 1;
-	if (work.use == USE_CAPTION)
-		return put_caption(about, image);
-	if (work.keyed)
-		count = keyed_find(work.keyed, about->key, &first);
-	for (size_t i = 0; i < count; i++) {
-		const char *text = work.keyed ? keyed_text(work.keyed, first + i) : option.prompt;
-		int status = work.use == USE_MATCH
-		                 ? put_match(about, image, text)
-		                 : put_rows(about, image, text ? text : own, i > 0 && !work.instruction);
-		if (status)
-			return -1;
+	if (qformer_stage_wants_question(work.stage) && !text && !work.remarked) {
+		message_note(NULL, "this model's Q-Former wants to know the question, see --prompt");
+		work.remarked = true;
 	}
-	return 0;
+	if (qformer_stage_result(work.stage, text))
+		return -1;
+	return write_sample(key, work.use == QFORMER_MATCH ? "text" : "question", text);
+}
+
+/* All texts that belong to the picture; one that fails does not take the others with it. */
+static void put_keyed(const char *key, const struct digest *source)
+{
+	size_t first, count = keyed_find(work.keyed, key, &first);
+	for (size_t i = first; i < first + count; i++) {
+		const char *text = keyed_text(work.keyed, i);
+		if (put_one(key, text) == 0)
+			continue;
+		error_context("\"%.200s\"", text);
+		fail_item(key, source);
+	}
 }
 
 static int take_picture(struct sample *sample)
 {
 	struct sample_part *part = sample_find(sample, "vit");
-	struct about about;
-	char *question = NULL;
-	bool asked = work.keyed || option.prompt || (work.use != USE_PROMPT && work.use != USE_QUERY);
+	char *own = NULL; /* the question that came with it */
+	bool asked = option.prompt || (work.use != QFORMER_PROMPT && work.use != QFORMER_QUERY);
 	if (!part)
 		return error_input("holds no patch features but \"%s\": zv-encode makes them",
 		    sample->parts[0].record.name);
-	if (!asked && features_question(sample, &question))
+	if (qformer_stage_picture(work.stage, part))
 		return -1;
-	about.key = part->record.key;
-	about.source = part->record.source;
-	describe(&about.maker, &part->record);
-	float *features = features_read(part, qformer_encoder_width(work.qformer), &work.vit_weights);
-	struct qformer_image *image =
-	    features ? qformer_image_new(work.qformer, features, (size_t)part->record.shape[0]) : NULL;
-	memory_release(features);
-	int status = image ? put_all(&about, image, question) : -1;
-	qformer_image_release(image);
-	memory_release(question);
+	if (work.use == QFORMER_CAPTION)
+		return put_caption(part->record.key);
+	if (work.keyed) {
+		put_keyed(part->record.key, &part->record.source);
+		return 0;
+	}
+	if (!asked && features_question(sample, &own))
+		return -1;
+	int status = put_one(part->record.key, own ? own : option.prompt);
+	memory_release(own);
 	return status;
 }
 
 /* A failure from upstream goes on downstream. */
 static void pass_failure(struct sample *sample)
 {
+	const struct sample_part *part = &sample->parts[0];
+	char reason[1024];
+	snprintf(reason, sizeof reason, "%.*s",
+	    (int)(part->record.payload_size < 1000 ? part->record.payload_size : 1000),
+	    (const char *)part->payload);
 	message_raise(EXIT_ITEM);
 	work.failed++;
 	if (common.strict) {
-		message_failure(EXIT_ITEM, sample->parts[0].record.key, "failed upstream");
+		message_failure(EXIT_ITEM, part->record.key, "failed upstream");
 		stop();
 	}
 	if (work.writer ? sample_write(work.writer, sample)
-	                : write_caption(sample->parts[0].record.key, "", 0))
+	                : outlet_failure(&work.outlet, part->record.key, reason))
 		program_fail(common.output);
 }
 
@@ -510,19 +332,6 @@ static void key_of_text(const char *text, char key[RECORD_KEY_MOST + 1])
 	key[size] = '\0';
 }
 
-static int take_text(const char *key, const char *text)
-{
-	uint64_t shape = qformer_contrast_width(work.qformer);
-	struct about about = { .key = key, .source = digest_of(text, strlen(text)) };
-	if (text[0] == '\0')
-		return error_input("the text is empty");
-	describe(&about.maker, NULL);
-	if (text_ids(text) || qformer_text(work.qformer, work.ids.at, work.ids.count, work.rows))
-		return -1;
-	qformer_contrast_text(work.qformer, work.rows, work.result);
-	return write_sample(&about, "itc", 1, &shape, NULL, NULL);
-}
-
 static void read_texts(const char *name)
 {
 	struct lines lines;
@@ -541,7 +350,8 @@ static void read_texts(const char *name)
 		if (key[0] == '\0')
 			snprintf(key, sizeof key, "line %zu", lines.number);
 		const char *used = found > 0 && lines.key ? lines.key : key;
-		if (found < 0 || take_text(used, lines.text))
+		if (found < 0 || qformer_stage_text(work.stage, lines.text) ||
+		    write_sample(used, NULL, NULL))
 			fail_item(used, NULL);
 		progress_update(++work.read);
 	}
@@ -559,17 +369,6 @@ static void report_unused(void)
 		    count, key);
 }
 
-static void close_all(void)
-{
-	keyed_close(work.keyed);
-	wordpiece_close(work.wordpiece);
-	qformer_close(work.qformer);
-	memory_release(work.rows);
-	memory_release(work.result);
-	memory_release(work.stored);
-	ids_clear(&work.ids);
-}
-
 int main(int argc, char **argv)
 {
 	version_add_later(product_version);
@@ -578,14 +377,14 @@ int main(int argc, char **argv)
 	check_options();
 	if (threads_start((int)common.threads))
 		program_fail(NULL);
-	open_model();
+	open_stage();
 	open_files();
 	struct names *names = names_open(argv + first, argc - first, true);
 	if (!names)
 		program_fail(NULL);
-	progress_begin(work.use == USE_TEXT ? "texts" : "pictures", 0);
+	progress_begin(work.use == QFORMER_TEXT ? "texts" : "pictures", 0);
 	while ((found = names_next(names, &name)) > 0)
-		work.use == USE_TEXT ? read_texts(name) : read_stream(name);
+		work.use == QFORMER_TEXT ? read_texts(name) : read_stream(name);
 	progress_clear();
 	if (found < 0)
 		report_damage(NULL);
@@ -593,11 +392,12 @@ int main(int argc, char **argv)
 	if (work.damaged)
 		stop();
 	report_unused();
-	if (work.writer ? writer_finish(work.writer) : output_commit(work.output))
+	if (work.writer ? writer_finish(work.writer) : output_commit(work.outlet.output))
 		program_fail(common.output);
 	if (common.verbose)
 		message_note(NULL, "%llu read, %llu written, %llu failed", (unsigned long long)work.read,
 		    (unsigned long long)work.written, (unsigned long long)work.failed);
-	close_all();
+	keyed_close(work.keyed);
+	qformer_stage_close(work.stage);
 	return program_end();
 }

@@ -135,6 +135,15 @@ int outlet_failure(struct outlet *outlet, const char *key, const char *reason)
 	return draft_send(&draft, outlet);
 }
 
+int outlet_text(struct outlet *outlet, const char *key, const char *text, size_t size)
+{
+	struct draft draft;
+	if (draft_begin(&draft) != 0)
+		return -1;
+	reply_write_plain(draft.stream, &outlet->form, key, text, size);
+	return draft_send(&draft, outlet);
+}
+
 int outlet_score(
     struct outlet *outlet, const char *key, const char *text, size_t tokens, double sum)
 {

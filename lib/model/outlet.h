@@ -32,6 +32,9 @@ int outlet_answer(struct outlet *outlet, struct generator *generator, struct gen
 /* An item that failed: see reply_write_failure(). 0 or -1. */
 int outlet_failure(struct outlet *outlet, const char *key, const char *reason);
 
+/* A text that was not generated here, such as a caption: as reply_write_plain(). 0 or -1. */
+int outlet_text(struct outlet *outlet, const char *key, const char *text, size_t size);
+
 /* A given answer with its log-likelihood. 0 or -1. */
 int outlet_score(
     struct outlet *outlet, const char *key, const char *text, size_t tokens, double sum);

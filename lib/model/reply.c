@@ -167,6 +167,22 @@ int reply_write(FILE *stream, const struct reply_form *form, const char *key, si
 	return 0;
 }
 
+void reply_write_plain(
+    FILE *stream, const struct reply_form *form, const char *key, const char *text, size_t size)
+{
+	if (form->json) {
+		fputs("{\"key\":", stream);
+		textout_json(stream, key, strlen(key));
+		fputs(",\"text\":", stream);
+		textout_json(stream, text, size);
+		fputs("}\n", stream);
+		return;
+	}
+	reply_write_key(stream, form, key);
+	reply_write_text(stream, form, text, size);
+	reply_write_end(stream, form);
+}
+
 void reply_write_failure(
     FILE *stream, const struct reply_form *form, const char *key, const char *reason)
 {

@@ -30,6 +30,10 @@ int reply_write(FILE *stream, const struct reply_form *form, const char *key, si
 void reply_write_failure(
     FILE *stream, const struct reply_form *form, const char *key, const char *reason);
 
+/* A text of a key and nothing more. */
+void reply_write_plain(
+    FILE *stream, const struct reply_form *form, const char *key, const char *text, size_t size);
+
 /* A given answer with its log-likelihood over so many tokens. */
 void reply_write_score(FILE *stream, const struct reply_form *form, const char *key,
     const char *text, size_t tokens, double sum);

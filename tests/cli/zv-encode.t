@@ -151,7 +151,14 @@ is "--append: a failure between two good states goes too" "$(keys late.zv)" \
 zv-encode -m ziya --append kept.zv -T badlist 2>/dev/null
 is "--append: a damaged list loses nothing" "$?:$(keys kept.zv)" "1:T:photo.jpg E:- "
 zv-encode -m ziya --append strict3.zv --strict photo.jpg missing cat.jpg 2>/dev/null
-is "--append --strict: what came before is kept" "$?:$(keys strict3.zv)" "1:T:photo.jpg E:- "
+is "--append --strict: no file" "$?:$(ls strict3.zv .*.part 2>/dev/null)" "1:"
+zv-encode -m ziya -o strict3.zv dog.jpg; cp strict3.zv strict4.zv
+zv-encode -m ziya --append strict3.zv --strict photo.jpg missing cat.jpg 2>/dev/null
+is "--append --strict: exit 1" "$?" 1
+same "... and the file is the old one" strict3.zv strict4.zv
+zv-encode -m ziya --append strict3.zv --strict -T badlist 2>/dev/null
+is "--append --strict with a damaged list: exit 1" "$?" 1
+same "... and the file is the old one" strict3.zv strict4.zv
 zv-encode -m ziya --append none2.zv -T /dev/null
 is "--append of nothing makes an empty file" "$(keys none2.zv)" "E:- "
 head -c 5000 cache.zv >damaged.zv; cp damaged.zv copy.zv

@@ -43,6 +43,15 @@ is "rows for search have length 1" "$(zv-export --text out.zv | awk '{ s = 0
 	for (i = 2; i <= NF; i++) s += $i * $i; printf "%.4f ", s }')" "1.0000 1.0000 "
 captions=$(zv-qformer -m ziya --caption --min-length 3 --max-length 5 photos.zv)
 is "captions: a line for each" "$(printf '%s\n' "$captions" | cut -f 1 | tr '\n' ' ')" "photo.jpg cat.jpg dog.jpg "
+zv-qformer -m ziya --caption --max-length 5 photos.zv >lines
+zv-qformer -m ziya --caption --max-length 5 --json photos.zv >json
+is "captions as JSON" "$(python3 -c 'import json
+for line in open("json", encoding="utf-8"):
+    o = json.loads(line)
+    print(o["key"], o["text"], sep="\t")')" "$(cat lines)"
+is "captions alone" "$(zv-qformer -m ziya --caption --max-length 5 --text-only photos.zv)" "$(cut -f 2 lines)"
+zv-qformer -m ziya --caption --max-length 5 -0 photos.zv | tr '\000' '\n' >zero
+same "captions that end with a zero byte" zero lines
 zv-qformer -m ziya --dtype bf16 photos.zv >out.zv
 is "other dtypes" "$(records out.zv | head -n 1)" "T photo.jpg prompt E8x64"
 
@@ -68,6 +77,16 @@ like "and says what zv-encode is for" "$(head -n 1 err)" "*holds no patch featur
 printf 'photo.jpg\ta dog\nphoto.jpg\ta cat\n' >pairs
 zv-qformer -m ziya --match --pairs pairs photos.zv >out.zv
 is "pairs: only pictures with texts" "$(records out.zv | grep -c itm)" 2
+printf 'photo.jpg\ta dog\nphoto.jpg\t\nphoto.jpg\ta cat\ncat.jpg\ta cat\n' >pairs-2
+zv-qformer -m ziya --match --pairs pairs-2 photos.zv >out.zv 2>err
+is "a text that fails: exit 1" "$?" 1
+is "and fails alone" "$(records out.zv | grep -v itm)" "T photo.jpg text B5 a dog
+F photo.jpg  B21 \"\": the text is empty
+T photo.jpg text B5 a cat
+T cat.jpg text B5 a cat"
+is "the message names it" "$(cat err)" 'zv-qformer: photo.jpg: "": the text is empty'
+status "--strict stops at it" 1 zv-qformer -m ziya --strict --match --pairs pairs-2 -o out2.zv photos.zv
+ok "without a file" test ! -e out2.zv
 printf 'photo.jpg a dog\n' >bad-pairs
 status "pairs without TAB" 2 zv-qformer -m ziya --match --pairs bad-pairs photos.zv
 like "the line is named" "$tap_out" "*bad-pairs: line 1*"
@@ -116,6 +135,8 @@ zv-qformer -m ziya mixed.zv >out.zv 2>err
 is "a failure from upstream: exit 1" "$?" 1
 is "and is passed on in its place" "$(records out.zv | cut -d' ' -f 1,2 | tr '\n' ' ')" "T photo.jpg F absent.jpg T cat.jpg "
 status "--strict stops at it" 1 zv-qformer -m ziya --strict -o out.zv mixed.zv
+is "captions as JSON: failures with their reason" "$(zv-qformer -m ziya --caption --json mixed.zv 2>/dev/null | sed -n 2p)" \
+	'{"key":"absent.jpg","error":"cannot open: No such file or directory"}'
 is "captions stay in line" "$(zv-qformer -m ziya --caption mixed.zv 2>/dev/null | cut -f 1 | tr '\n' ' ')" "photo.jpg absent.jpg cat.jpg "
 seed-model --seed 2 other >/dev/null
 zv-qformer -m other photos.zv >out.zv 2>err
@@ -144,7 +165,7 @@ for use in --contrast '--match -p x' --text --caption; do
 	like "says what is missing: $use" "$tap_out" "*the Q-Former has no *"
 done
 for options in '--match' '--query --contrast' '--pairs pairs' '--keyed' '--contrast -p x' '--match --questions pairs' \
-	'-p x --questions pairs'; do
+	'-p x --questions pairs' '--json' '--text-only' '--caption --json --text-only' '--caption --json -0' '--match --prompt='; do
 	# shellcheck disable=SC2086
 	status "refused: $options" 2 zv-qformer -m ziya $options photos.zv
 done
