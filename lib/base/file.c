@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { STEP = 1 << 16 };
@@ -35,25 +36,48 @@ static int read_all(int descriptor, size_t most, char **bytes, size_t *size)
 	}
 }
 
-int file_read(const char *path, size_t most, char **bytes, size_t *size)
+/* Read an open file, or report why it is none. */
+static int read_open(int descriptor, size_t most, char **bytes, size_t *size)
 {
 	*bytes = NULL;
 	*size = 0;
-	bool standard = strcmp(path, "-") == 0;
-	int descriptor = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	if (descriptor < 0) {
 		int reason = errno;
 		error_system("cannot open:");
 		errno = reason;
 		return -1;
 	}
-	int result = read_all(descriptor, most, bytes, size);
-	if (!standard)
+	if (read_all(descriptor, most, bytes, size) == 0)
+		return 0;
+	memory_release(*bytes);
+	*bytes = NULL;
+	*size = 0;
+	return -1;
+}
+
+int file_read(const char *path, size_t most, char **bytes, size_t *size)
+{
+	if (strcmp(path, "-") == 0)
+		return read_open(STDIN_FILENO, most, bytes, size);
+	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	int result = read_open(descriptor, most, bytes, size);
+	if (descriptor >= 0)
 		close(descriptor);
-	if (result < 0) {
-		memory_release(*bytes);
-		*bytes = NULL;
-		*size = 0;
-	}
+	return result;
+}
+
+int file_read_regular(const char *path, size_t most, char **bytes, size_t *size)
+{
+	struct stat status;
+	int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int result = 0;
+	*bytes = NULL;
+	*size = 0;
+	if (descriptor >= 0 && (fstat(descriptor, &status) < 0 || !S_ISREG(status.st_mode)))
+		result = error_system("is no regular file");
+	if (result == 0)
+		result = read_open(descriptor, most, bytes, size);
+	if (descriptor >= 0)
+		close(descriptor);
 	return result;
 }

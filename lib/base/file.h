@@ -10,4 +10,8 @@
  * is ENOENT if there is none) or read. */
 int file_read(const char *path, size_t most, char **bytes, size_t *size);
 
+/* The same for a regular file alone: a FIFO or a device is refused (ERROR_SYSTEM) instead of being
+ * waited for. "-" is a file of that name. */
+int file_read_regular(const char *path, size_t most, char **bytes, size_t *size);
+
 #endif

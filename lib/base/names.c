@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "base/names.h"
 #include "base/error.h"
+#include "base/line.h"
 #include "base/memory.h"
 #include "base/program.h"
 #include "base/utf8.h"
@@ -18,8 +19,8 @@ struct names {
 	int count, next;
 	bool use_stdin; /* the single name "-" is still to come */
 	FILE *list;     /* NULL: none, or at its end */
-	char *line;     /* getdelim's buffer */
-	size_t line_size;
+	char *line;
+	size_t line_capacity;
 	uint64_t line_number;
 	uint64_t position; /* of the next name among all, for --shard */
 };
@@ -48,30 +49,29 @@ struct names *names_open(char **operands, int count, bool default_stdin)
 static int next_from_list(struct names *names, const char **name)
 {
 	for (;;) {
-		ssize_t length =
-		    getdelim(&names->line, &names->line_size, common.null ? '\0' : '\n', names->list);
-		if (length < 0) {
-			if (!feof(names->list)) /* also memory, for which ferror() is not set */
-				return error_system("cannot read list \"%s\":", common.files_from);
+		size_t length;
+		int found = line_read(names->list, common.null ? '\0' : '\n', NAME_SIZE - 1, &names->line,
+		    &names->line_capacity, &length);
+		if (found < 0 && error_kind() == ERROR_SYSTEM)
+			return error_context("list \"%s\"", common.files_from);
+		if (found == 0) {
 			if (names->list != stdin)
 				fclose(names->list);
 			names->list = NULL;
 			return 0;
 		}
 		names->line_number++;
-		if (length > 0 && names->line[length - 1] == (common.null ? '\0' : '\n'))
-			names->line[--length] = '\0';
-		if (names->line_number == 1 && !common.null) {
-			size_t mark = utf8_mark(names->line, (size_t)length);
-			memmove(names->line, names->line + mark, (size_t)length + 1 - mark);
-			length -= (ssize_t)mark;
+		if (found > 0 && names->line_number == 1 && !common.null) {
+			size_t mark = utf8_mark(names->line, length);
+			memmove(names->line, names->line + mark, length + 1 - mark);
+			length -= mark;
 		}
-		if (length == 0)
+		if (found > 0 && length == 0)
 			continue;
-		if ((size_t)length >= NAME_SIZE || strlen(names->line) != (size_t)length)
+		if (found < 0 || strlen(names->line) != length)
 			return error_input("list \"%s\": line %llu is not a file name (%s)", common.files_from,
 			    (unsigned long long)names->line_number,
-			    (size_t)length >= NAME_SIZE ? "too long" : "holds a zero byte");
+			    found < 0 ? "too long" : "holds a zero byte");
 		*name = names->line;
 		return 1;
 	}
@@ -112,6 +112,6 @@ void names_close(struct names *names)
 		return;
 	if (names->list && names->list != stdin)
 		fclose(names->list);
-	free(names->line);
+	memory_release(names->line);
 	memory_release(names);
 }

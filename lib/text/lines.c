@@ -2,10 +2,11 @@
 #define _GNU_SOURCE
 #include "text/lines.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/line.h"
+#include "base/memory.h"
 #include "base/textout.h"
 #include "base/utf8.h"
 
@@ -20,7 +21,7 @@ void lines_close(struct lines *lines)
 {
 	if (lines->file != NULL && lines->file != stdin)
 		fclose(lines->file);
-	free(lines->line); /* from getline() */
+	memory_release(lines->line);
 	*lines = (struct lines){ 0 };
 }
 
@@ -60,12 +61,16 @@ static int split(struct lines *lines, size_t size)
 
 int lines_next(struct lines *lines)
 {
-	ssize_t length = getline(&lines->line, &lines->room, lines->file);
-	if (length < 0)
-		return feof(lines->file) ? 0 : error_system("cannot read:");
-	size_t size = (size_t)length;
-	if (size > 0 && lines->line[size - 1] == '\n')
-		lines->line[--size] = '\0';
+	size_t size;
+	int found = lines->broken
+	                ? 0
+	                : line_read(lines->file, '\n', LINES_MOST, &lines->line, &lines->room, &size);
+	lines->broken = found < 0;
+	if (found == 0 || (found < 0 && error_kind() == ERROR_SYSTEM))
+		return found;
+	if (found < 0)
+		return error_input("line %zu is longer than %d bytes; it and what follows are not read",
+		    ++lines->number, LINES_MOST);
 	if (lines->number++ == 0) {
 		size_t mark = utf8_mark(lines->line, size);
 		memmove(lines->line, lines->line + mark, size + 1 - mark);

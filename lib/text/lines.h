@@ -4,8 +4,11 @@
 #ifndef ZV_TEXT_LINES_H
 #define ZV_TEXT_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+
+enum { LINES_MOST = 1 << 20 }; /* bytes of a line */
 
 enum lines_key {
 	LINES_RAW,      /* the text is as it is: no key, no escapes */
@@ -22,13 +25,15 @@ struct lines {
 	char *text;
 	char *line; /* memory of both */
 	size_t room;
+	bool broken; /* reading failed: nothing more comes */
 };
 
 /* path "-": standard input. 0, or -1 with ERROR_SYSTEM. */
 int lines_open(struct lines *lines, const char *path, enum lines_key keyed);
 
 /* 1 and the next line, 0 at the end, -1 with ERROR_INPUT that names the line; the next call then
- * goes on with the line behind it. ERROR_SYSTEM: the file cannot be read. */
+ * goes on with the line behind it, but ends behind one that is longer than LINES_MOST. ERROR_SYSTEM:
+ the file cannot be read. */
 int lines_next(struct lines *lines);
 
 void lines_close(struct lines *lines);

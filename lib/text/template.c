@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEMPLATE_BYTES_MOST = 1 << 20, STOPS_MOST = 16, PATH_BYTES = 4096 };
 
@@ -243,7 +244,7 @@ static struct template *read_path(const char *path)
 	char *text;
 	size_t size;
 	struct template *template = NULL;
-	if (file_read(path, TEMPLATE_BYTES_MOST, &text, &size) == 0)
+	if (file_read_regular(path, TEMPLATE_BYTES_MOST, &text, &size) == 0)
 		template = template_parse(text, size);
 	if (!template) {
 		error_context("template \"%s\"", path);
@@ -263,11 +264,8 @@ struct template *template_open(const char *name, const char *model_directory)
 	if (model_directory) {
 		char path[PATH_BYTES];
 		int size = snprintf(path, sizeof path, "%s/%s%s", model_directory, name, suffix);
-		FILE *file = size > 0 && (size_t)size < sizeof path ? fopen(path, "rbe") : NULL;
-		if (file) {
-			fclose(file);
+		if (size > 0 && (size_t)size < sizeof path && access(path, R_OK) == 0)
 			return read_path(path);
-		}
 	}
 	const char *text, *builtin;
 	for (size_t i = 0; (builtin = template_builtin(i, &text)); i++)

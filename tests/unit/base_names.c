@@ -69,6 +69,12 @@ static void test_lists(void)
 	names_close(names);
 	make_list(longer, 4096);
 	TAP_OK(collect(NULL, 0, false, text) == -1, "4096 are not: %s", error_text());
+	common.files_from = "/dev/zero";
+	TAP_OK(collect(NULL, 0, false, text) == -1 && strstr(error_text(), "line 1 is not a file name"),
+	    "a line that never ends: %s", error_text());
+	common.files_from = ".";
+	TAP_OK(collect(NULL, 0, false, text) == -1 && error_kind() == ERROR_SYSTEM, "a folder: %s",
+	    error_text());
 	common.files_from = "absent";
 	TAP_OK(collect(NULL, 0, false, text) == -2 && error_kind() == ERROR_SYSTEM, "no list: %s",
 	    error_text());

@@ -65,6 +65,26 @@ int main(void)
 	    "behind a bad line it goes on");
 	TAP_OK(lines.number == 3 && lines_next(&lines) == 0, "lines are counted to the end");
 	lines_close(&lines);
+	static char longest[LINES_MOST + 1];
+	memset(longest, 'x', sizeof longest);
+	write_file(longest, LINES_MOST);
+	lines_open(&lines, "lines", LINES_PLAIN);
+	TAP_OK(lines_next(&lines) == 1 && strlen(lines.text) == LINES_MOST, "the longest line");
+	lines_close(&lines);
+	write_file(longest, sizeof longest);
+	lines_open(&lines, "lines", LINES_PLAIN);
+	TAP_OK(lines_next(&lines) == -1 && error_kind() == ERROR_INPUT && lines_next(&lines) == 0,
+	    "a longer one: %s", error_text());
+	lines_close(&lines);
+	lines_open(&lines, "/dev/zero", LINES_PLAIN);
+	TAP_OK(lines_next(&lines) == -1 && strstr(error_text(), "line 1 is longer") &&
+	           lines_next(&lines) == 0,
+	    "one that never ends");
+	lines_close(&lines);
+	lines_open(&lines, ".", LINES_PLAIN);
+	TAP_OK(lines_next(&lines) == -1 && error_kind() == ERROR_SYSTEM && lines_next(&lines) == 0,
+	    "a folder: %s", error_text());
+	lines_close(&lines);
 	TAP_OK(lines_open(&lines, "absent", LINES_PLAIN) == -1 && error_kind() == ERROR_SYSTEM,
 	    "a file that is not there");
 	lines_close(&lines);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A rendered prompt as one line: segments in [], the picture as <image>, "^" for <s>. */
 static const char *rendered(
@@ -129,6 +130,10 @@ static void check_parsing(void)
 	template_close(template);
 	TAP_OK(!template_open("nonsense", ".") && strstr(error_text(), "ziya vicuna minigpt4 plain"),
 	    "an unknown name lists the known ones");
+	mkfifo("fifo.template", 0600);
+	TAP_OK(!template_open("fifo.template", NULL) && strstr(error_text(), "is no regular file"),
+	    "a FIFO is not waited for: %s", error_text());
+	TAP_OK(!template_open("/dev/zero", NULL) && error_kind() == ERROR_SYSTEM, "nor a device read");
 	TAP_OK(!template_open("absent.template", NULL) && error_kind() == ERROR_SYSTEM,
 	    "a missing file is the environment's fault");
 }
