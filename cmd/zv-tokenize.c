@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "base/error.h"
 #include "base/file.h"
+#include "base/line.h"
 #include "base/memory.h"
 #include "base/message.h"
 #include "base/names.h"
@@ -20,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_BYTES_MOST = 1 << 28 };
+enum { FILE_BYTES_MOST = 1 << 28, LINE_MOST = 1 << 26 /* bytes of a text */ };
 
 static struct {
 	const char *tokenizer, *added_tokens, *prompt;
@@ -411,19 +412,17 @@ static void take_file(const char *name)
 		return;
 	}
 	char *line = NULL;
-	size_t capacity = 0;
-	int end = common.null ? '\0' : '\n';
-	ssize_t length;
-	for (size_t number = 1; (length = getdelim(&line, &capacity, end, file)) >= 0; number++) {
-		if (length > 0 && line[length - 1] == end)
-			line[--length] = '\0';
-		take_line(shown, number, line, (size_t)length);
-	}
-	if (!feof(file)) { /* memory too, for which ferror() is not set */
-		error_input("cannot read:");
+	size_t capacity = 0, length, number = 1;
+	int end = common.null ? '\0' : '\n', found;
+	while ((found = line_read(file, end, LINE_MOST, &line, &capacity, &length)) > 0)
+		take_line(shown, number++, line, length);
+	if (found < 0 && error_kind() == ERROR_INPUT)
+		error_context("line %zu", number);
+	if (found < 0 && ferror(file)) /* a directory, a bad disk: the input's fault */
+		error_as(ERROR_INPUT);
+	if (found < 0)
 		report_damage(shown);
-	}
-	free(line);
+	memory_release(line);
 	if (!standard)
 		fclose(file);
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "stream/key_set.h"
 #include "base/error.h"
+#include "base/line.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "stream/record.h"
@@ -53,23 +54,21 @@ int key_set_add(struct key_set *set, const char *key, size_t size)
 
 static int add_lines(struct key_set *set, FILE *file, bool null)
 {
+	enum { MARK_SIZE = 3 };
 	char *line = NULL;
-	size_t capacity = 0;
-	ssize_t length;
+	size_t capacity = 0, length;
 	bool first = true;
-	int result = 0, delimiter = null ? '\0' : '\n';
-	while (result == 0 && (length = getdelim(&line, &capacity, delimiter, file)) >= 0) {
-		if (length > 0 && line[length - 1] == delimiter)
-			length--;
-		size_t mark = first && !null ? utf8_mark(line, (size_t)length) : 0;
-		if ((size_t)length > mark)
-			result = key_set_add(set, line + mark, (size_t)length - mark);
+	int result = 0, found;
+	do {
+		found = line_read(
+		    file, null ? '\0' : '\n', RECORD_KEY_MOST + MARK_SIZE, &line, &capacity, &length);
+		size_t mark = found > 0 && first && !null ? utf8_mark(line, length) : 0;
+		if (found > 0 && length > mark)
+			result = key_set_add(set, line + mark, length - mark);
 		first = false;
-	}
-	if (result == 0 && !feof(file))
-		result = error_system("read error:");
-	free(line);
-	return result;
+	} while (found > 0 && result == 0);
+	memory_release(line);
+	return found < 0 ? -1 : result;
 }
 
 int key_set_add_file(struct key_set *set, const char *path, bool null)
