@@ -5,7 +5,7 @@
 set -u
 unset CDPATH
 
-synopsis='usage: zv-ask [OPTION...] PICTURE... QUESTION'
+synopsis='usage: zv-ask [OPTION...] [PICTURE...] QUESTION'
 
 help() {
 	cat <<END
@@ -15,6 +15,8 @@ zv-ask - ask a question about pictures
 options:
   -m, --model MODEL       model directory, or a name looked up in ZV_MODELS
                           (default: the only model in ZV_MODELS)
+  -T, --files-from LIST   read more pictures from LIST, one a line
+  -0, --null              names in LIST and answers end with a zero byte
       --chat              talk about one PICTURE: no QUESTION, turns from standard
                           input, one a line
       --no-orient         do not turn pictures upright by their EXIF orientation
@@ -32,7 +34,9 @@ options:
       --template NAME     prompt template (default: the model's)
       --stop TEXT         end the answer in front of TEXT; may be given several times
       --adapter FILE      LoRA adapter of the language model; may be given several times
-  -v, --verbose           print counts at the end, on standard error
+  -t, --threads N         compute threads of each stage (default: ZV_THREADS, or all CPUs)
+      --strict            stop at the first picture that fails
+  -v, --verbose           print the counts of each stage at the end, on standard error
   -q, --quiet             no progress and no remarks
   -h, --help              print this and exit
       --version           print the versions and exit
@@ -57,49 +61,60 @@ usage() { say "$1"; printf '%s\ntry "zv-ask --help"\n' "$synopsis" >&2; exit 2; 
 # Standard output must be there before anything is computed for it.
 (exec 3>&1) 2>/dev/null || die 'standard output is closed'
 
+# threads OPTION NUMBER: refuse what no stage takes
+threads() {
+	case $2 in '' | *[!0-9]* | ????*) set -- "$1" 0 ;; esac
+	[ "$2" -ge 1 ] && [ "$2" -le 256 ] || usage "$1: must be a whole number from 1 to 256"
+}
+
 # only_model: the model in ZV_MODELS when there is just one
-only_model() {
-	found=
-	old_ifs=$IFS
-	IFS=:
+only_model() (
+	found='' IFS=:
 	for folder in ${ZV_MODELS-}; do
 		for file in "$folder"/*/llm.zv; do
 			[ -f "$file" ] || continue
-			[ -z "$found" ] || { IFS=$old_ifs; return 1; }
+			[ -z "$found" ] || exit 1
 			found=${file%/llm.zv}
 		done
 	done
-	IFS=$old_ifs
 	[ -n "$found" ] && printf '%s\n' "$found"
-}
+)
 
-# Options are sorted into those of all stages, of zv-encode and of zv-generate; operands stay. Each
-# list is quoted for eval, so that blanks and quotes in arguments survive.
-quote() { printf "'"; printf '%s' "$1" | sed "s/'/'\\\\''/g"; printf "' "; }
-model='' chat='' all='' encode='' generate='' operands='' count=0 more=yes
-# shellcheck disable=SC2034 # the question is used inside eval
-operand() { operands=$operands$(quote "$1"); count=$((count + 1)); question=$1; }
+# Options are sorted into those of all stages, of zv-encode and of zv-generate; of the operands the
+# last is the question, those before it are pictures. Each list is quoted for eval, so that blanks
+# and quotes in arguments survive.
+quote() { printf " '"; printf '%s' "$1" | sed "s/'/'\\\\''/g"; printf "'"; }
+model='' chat='' list='' null='' all='' encode='' generate='' pictures='' question='' count=0
+operand() {
+	[ $count -eq 0 ] || pictures=$pictures$(quote "$question")
+	question=$1 count=$((count + 1))
+}
 while [ $# -gt 0 ]; do
-	word=$1
+	word=$1 joined=''
 	shift
-	[ "$more" = yes ] || { operand "$word"; continue; }
-	value='' has_value=
+	# an argument that is part of the word becomes a word of its own
 	case $word in
-	--*=*) value=${word#*=} word=${word%%=*} has_value=yes ;;
-	-[mo]?*) value=${word#-?} word=${word%"${word#-?}"} has_value=yes ;;
+	--) for word; do operand "$word"; done; break ;;
+	--*=*) set -- "${word#*=}" "$@"; word=${word%%=*} joined=yes ;;
+	-[moTt]?*) set -- "${word#-?}" "$@"; word=${word%"$1"} ;;
+	-[0vq]?*) set -- "-${word#-?}" "$@"; word=${word%"${word#-?}"} ;;
 	esac
 	case $word in
-	-m | -o | --model | --output | --max-new | --temperature | --top-k | --top-p | --seed | --beams | \
-		--repetition-penalty | --template | --stop | --adapter)
-		if [ -z "$has_value" ]; then
-			[ $# -gt 0 ] || usage "option $word needs an argument"
-			value=$1
-			shift
-		fi ;;
-	--*) [ -z "$has_value" ] || usage "option $word takes no argument" ;;
+	-m | --model | -T | --files-from | -t | --threads | -o | --output | --max-new | --temperature | --top-k | \
+		--top-p | --seed | --beams | --repetition-penalty | --template | --stop | --adapter)
+		[ $# -gt 0 ] || usage "option $word needs an argument"
+		value=$(quote "$1")
+		case $word in
+		-m | --model) model=$1 ;;
+		-T | --files-from) list=yes encode="$encode $word$value" ;;
+		-t | --threads) threads --threads "$1"; all="$all $word$value" ;;
+		*) generate="$generate $word$value" ;;
+		esac
+		shift
+		continue ;;
+	-?*) [ -z "$joined" ] || usage "option $word takes no argument" ;;
 	esac
 	case $word in
-	--) more=no ;;
 	-h | --help)
 		help 2>/dev/null || die 'standard output: write error'
 		exit 0 ;;
@@ -107,24 +122,29 @@ while [ $# -gt 0 ]; do
 		text=$(zv-generate --version) || exit 2
 		printf '%s\n' "$text" | sed '1s/^zv-generate/zv-ask/' 2>/dev/null || die 'standard output: write error'
 		exit 0 ;;
-	-m | --model) model=$value ;;
-	--chat) chat=--chat ;;
-	-v | -q | --verbose | --quiet) all="$all $word" ;;
-	--no-orient) encode=$word ;;
+	--chat) chat=$word ;;
+	-0 | --null) null=$word ;;
+	-v | -q | --verbose | --quiet | --strict) all="$all $word" ;;
+	--no-orient) encode="$encode $word" ;;
 	--json | --sample) generate="$generate $word" ;;
-	-o | --output | --max-new | --temperature | --top-k | --top-p | --seed | --beams | --repetition-penalty | \
-		--template | --stop | --adapter) generate="$generate $word $(quote "$value")" ;;
 	-?*) usage "unknown option $word" ;;
 	*) operand "$word" ;;
 	esac
 done
+case $all in *' -t'* | *' --threads'*) ;; *) threads ZV_THREADS "${ZV_THREADS:-1}" ;; esac
 if [ -n "$chat" ]; then
-	[ $count -eq 1 ] || usage '--chat is about one picture'
+	[ "$count$list" = 1 ] || usage '--chat is about one picture'
 else
-	[ $count -ge 2 ] || usage 'name a picture, then ask a question'
+	[ $((count + (${#list} > 0))) -ge 2 ] || usage 'name a picture, then ask a question'
 fi
 [ -n "$model" ] || model=$(only_model) ||
 	usage 'which model? give -m MODEL: a directory made by zv-import, or a name in ZV_MODELS'
+all="-m$(quote "$model")$all"
+case $generate in
+*' --json'*) ;; # each object has its key
+*) [ -n "$list" ] || [ $((count - (${#chat} == 0))) -ne 1 ] || generate="$generate --text-only"
+	generate="$generate $null" ;;
+esac
 
 if [ -n "$chat" ]; then
 	scratch=$(mktemp -d) || die 'cannot make a scratch directory'
@@ -132,24 +152,12 @@ if [ -n "$chat" ]; then
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
-	eval "zv-encode -m \"\$model\" $all $encode -- $operands" </dev/null |
-		eval "zv-qformer -m \"\$model\" $all -o \"\$scratch/prompt.zv\"" || exit $?
-	case $generate in *--json*) ;; *) generate="$generate --text-only" ;; esac
-	eval "zv-generate -m \"\$model\" $all $generate --chat -- \"\$scratch/prompt.zv\""
-	exit $?
+	eval "zv-encode $all$encode -- \"\$question\"" </dev/null |
+		eval "zv-qformer $all -o \"\$scratch/prompt.zv\"" || exit $?
+	eval "zv-generate $all$generate --chat -- \"\$scratch/prompt.zv\""
+else
+	eval "zv-encode $all$encode $null --$pictures" |
+		eval "zv-qformer $all -p \"\$question\"" |
+		eval "zv-generate $all$generate"
 fi
-# The last operand is the question, those before are pictures.
-eval "set -- $operands"
-pictures=''
-while [ $# -gt 1 ]; do
-	pictures=$pictures$(quote "$1")
-	shift
-done
-case $generate in
-*--json*) ;;
-*) [ $count -gt 2 ] || generate="$generate --text-only" ;;
-esac
-eval "zv-encode -m \"\$model\" $all $encode -- $pictures" |
-	eval "zv-qformer -m \"\$model\" $all -p \"\$question\"" |
-	eval "zv-generate -m \"\$model\" $all $generate"
 exit $?

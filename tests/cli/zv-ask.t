@@ -41,6 +41,23 @@ zv-ask -m ziya --max-new 8 --sample --seed 3 --top-k 5 --top-p 0.9 --temperature
 is "sampling options too" "$(cat out)" \
 	"$(pipeline photo.jpg "$question" '--sample --seed 3 --top-k 5 --top-p 0.9 --temperature 2 --text-only')"
 
+printf 'photo.jpg\n%s\n' "$picture" >list
+zv-ask -m ziya --max-new 8 photo.jpg "$picture" "$question" >wanted
+zv-ask -m ziya --max-new 8 -T list "$question" >out
+same "-T: pictures from a list" out wanted
+tr '\n' '\0' <list | zv-ask -m ziya --max-new 8 -0T - "$question" | tr '\0' '\n' >out
+same "-0T -: names and answers end with zero bytes" out wanted
+tr '\n' '\0' <list | zv-ask -m ziya --max-new 8 -0 --json --files-from=- "$question" >out
+is "-0 with --json: only the names" "$(grep -c '^{"key":' out)" 2
+zv-ask -m ziya --max-new 8 -t1 photo.jpg "$picture" "$question" >out
+same "-t" out wanted
+zv-ask -m ziya --max-new 8 --threads 0 photo.jpg "$question" >out 2>err
+is "-t 0: exit 2, said once" "$?:$(grep -c -e '--threads' err)" 2:1
+zv-ask -m ziya --max-new 8 -v photo.jpg "$question" 2>&1 >out | cut -d: -f 1 | sort >err
+is "-v: counts of each stage" "$(tr '\n' ' ' <err)" "zv-encode zv-generate zv-qformer "
+zv-ask -m ziya --max-new 8 --strict absent.jpg photo.jpg "$question" >out 2>err
+is "--strict: exit 1, nothing behind the failure" "$?:$(cat out)" 1:
+
 # Failures
 zv-ask -m ziya --max-new 8 photo.jpg absent.jpg "$question" >out 2>err
 is "a picture that is not there: exit 1" "$?" 1
