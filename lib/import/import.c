@@ -10,10 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A tensor that every checkpoint with the part has. */
-static const char *const signs[IMPORT_PARTS] = { "model.embed_tokens.weight",
-	"embeddings.patch_embedding.weight", "query_tokens" };
-
 static int (*const measures[IMPORT_PARTS])(
     struct import *) = { import_llm_measure, import_vit_measure, import_qformer_measure };
 static int (*const passes[IMPORT_PARTS])(
@@ -70,7 +66,7 @@ static int find_parts(struct import *import)
 {
 	bool present[IMPORT_PARTS], any = false;
 	for (int part = 0; part < IMPORT_PARTS; part++) {
-		present[part] = import_has(import, (enum import_part)part, signs[part]);
+		present[part] = import->sources.owners[part] != NULL;
 		import->counts[part].present = present[part];
 		any |= present[part];
 	}
@@ -89,11 +85,11 @@ static int find_parts(struct import *import)
 	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
 		if (wanted[i].given && !present[wanted[i].part])
 			return error_input("%s: given with %s, but lacks %s", wanted[i].given, wanted[i].option,
-			    signs[wanted[i].part]);
+			    import_signs[wanted[i].part]);
 	if (present[IMPORT_QFORMER] && !present[IMPORT_VIT])
 		return error_input("%s: this checkpoint has no image encoder (LAVIS pretrained files do "
 		                   "not): give --vit eva_vit_g.pth",
-		    first);
+		    import->sources.owners[IMPORT_QFORMER]->path);
 	if (import->adapter_count && !present[IMPORT_LLM])
 		return error_input("%s: no source has the language model that this adapter is for",
 		    import->adapters[0].path);
@@ -111,9 +107,7 @@ static int check_strange(const struct import *import)
 		const struct import_rest *rest = &import->sources.rest[i];
 		if (rest->kind != IMPORT_STRANGE || (uint64_t)rest->layer >= layers[rest->part])
 			continue;
-		const struct import_origin *sign =
-		    import_find(&import->sources, rest->part, signs[rest->part]);
-		if (sign && sign->source == rest->source)
+		if (import->sources.owners[rest->part] == rest->source)
 			return error_input("%s: tensor \"%s\" is in a layer of the %s, but no layer that is "
 			                   "known has such a tensor",
 			    rest->source->path, rest->tensor->name, import_part_names[rest->part]);

@@ -16,7 +16,7 @@
 #include "import/import_names.h"
 
 struct import_request {
-	const char *const *sources; /* files and directories; a later one comes before an earlier */
+	const char *const *sources; /* files and directories */
 	int source_count;
 	const char *vit, *qformer, *llm;    /* checkpoints for one part, NULL: none */
 	const char *base, *delta;           /* the language model as a sum, both or none */

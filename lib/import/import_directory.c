@@ -48,14 +48,14 @@ static int check_old(const char *const *names)
 {
 	DIR *directory = opendir(place);
 	if (!directory)
-		return error_system("%s: cannot open:", place);
+		return error_system("cannot open:");
 	int result = 0;
 	for (struct dirent *entry; result == 0 && (entry = readdir(directory));)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 		    !is_named(entry->d_name, names))
-			result = error_system("%s: holds \"%s\", which is no part of a model; move it away "
-			                      "before the directory is replaced",
-			    place, entry->d_name);
+			result = error_system("holds \"%s\", which is no part of a model; move it away before "
+			                      "the directory is replaced",
+			    entry->d_name);
 	closedir(directory);
 	return result;
 }
@@ -68,15 +68,15 @@ static int choose_place(const char *path, bool force, const char *const *names)
 	int length = snprintf(place, sizeof place, "%s", resolved ? resolved : path);
 	free(resolved);
 	if (length <= 0 || (size_t)length >= sizeof place - 64)
-		return error_system("%s: name is empty or too long", path);
+		return error_system("name is empty or too long");
 	while (length > 1 && place[length - 1] == '/')
 		place[--length] = '\0';
 	if (!exists)
 		return 0;
 	if (stat(place, &status) < 0 || !S_ISDIR(status.st_mode))
-		return error_system("%s: exists and is no directory", path);
+		return error_system("exists and is no directory");
 	if (!force)
-		return error_system("%s: exists; give --force to replace it", path);
+		return error_system("exists; give --force to replace it");
 	return check_old(names);
 }
 
@@ -90,7 +90,7 @@ int import_directory_begin(const char *path, bool force, const char *const *name
 	int length = snprintf(
 	    name, sizeof name, "%.*s.%s.%ld.part", before, place, place + before, (long)getpid());
 	if (length < 0 || (size_t)length >= sizeof name)
-		return error_system("%s: name is too long", path);
+		return error_system("name is too long");
 	sigset_t all, old;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &old);
@@ -126,10 +126,10 @@ static int sync_directory(const char *path)
 {
 	int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (descriptor < 0)
-		return error_system("%s: cannot open:", path);
+		return error_system("cannot open:");
 	int result = 0;
 	if (fsync(descriptor) < 0 && errno != EINVAL && errno != ENOTSUP)
-		result = error_system("%s: write error:", path);
+		result = error_system("write error:");
 	close(descriptor);
 	return result;
 }
@@ -172,7 +172,7 @@ static int put_in_place(void)
 	if (sync_directory(building) < 0)
 		return -1;
 	if (exists ? exchange() < 0 : rename(building, place) < 0)
-		return error_system("%s: cannot put the new directory in place:", place);
+		return error_system("cannot put the new directory in place:");
 	/* From here on the names in building are those of the old directory, if of anything. */
 	for (int i = 0; i < FILES_MOST; i++)
 		files[i][0] = '\0';

@@ -1,5 +1,6 @@
 /* import_directory.h - a directory that appears whole or not at all: built as .NAME.PID.part
- * beside its place, synced, renamed; removed on failure and by the signal handler.
+ * beside its place, synced, renamed; removed on failure and by the signal handler. Errors do not
+ * name the directory: the caller does.
  */
 #ifndef ZV_IMPORT_IMPORT_DIRECTORY_H
 #define ZV_IMPORT_IMPORT_DIRECTORY_H

@@ -34,7 +34,7 @@ static int read_settings(struct import *import)
 	const struct import_origin *origin = import_find(&import->sources, IMPORT_LLM, table_key);
 	const struct json *root = import_config_of(import, IMPORT_LLM, table_key, "text_config");
 	if (import_config_llm(root, &sizes->config) < 0)
-		return error_context("config.json");
+		return import_config_error(import, IMPORT_LLM, table_key, "text_config");
 	if (!sizes->config.found)
 		return error_input("%s does not say how many heads the language model has: give "
 		                   "--config with a config.json",

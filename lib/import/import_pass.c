@@ -57,6 +57,15 @@ const struct json *import_config_of(
 	return import->config;
 }
 
+int import_config_error(
+    const struct import *import, enum import_part part, const char *key, const char *section)
+{
+	const struct json *config = import_config_of(import, part, key, section);
+	const struct import_source *source = import_find(&import->sources, part, key)->source;
+	return config == import->config ? error_context("%s", import->request->config)
+	                                : error_context("%s/config.json", source->directory);
+}
+
 /* "48 x 3 x 14 x 14" */
 static const char *shape_text(int dimensions, const uint64_t *shape, char *text, size_t size)
 {
@@ -121,11 +130,19 @@ static int write_piece(void *context, const void *values, size_t bytes)
 /* Where the model would go on without this tensor: say what is missing and who has it. */
 static int missing(const struct import_pass *pass, const char *key)
 {
-	return error_input("the %s lacks %s: no source has a tensor of this name",
-	    pass->part == IMPORT_VIT       ? "image encoder"
-	    : pass->part == IMPORT_QFORMER ? "Q-Former"
-	                                   : "language model",
-	    key);
+	static const char *const names[IMPORT_PARTS] = { "language model", "image encoder",
+		"Q-Former" };
+	const struct import_sources *sources = &pass->import->sources;
+	const char *owner = sources->owners[pass->part]->path;
+	for (size_t i = 0; i < sources->rest_count; i++) {
+		struct import_name name;
+		import_name_map(sources->rest[i].tensor->name, 1U << pass->part, &name);
+		if (name.kind == IMPORT_PARAMETER && strcmp(name.key, key) == 0)
+			return error_input("%s: the %s lacks %s; %s has it, but a part comes from one source "
+			                   "(give shards by their directory)",
+			    owner, names[pass->part], key, sources->rest[i].source->path);
+	}
+	return error_input("%s: the %s lacks %s", owner, names[pass->part], key);
 }
 
 int import_tensor(struct import_pass *pass, enum import_form form, const char *key, int dimensions,

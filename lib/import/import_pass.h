@@ -97,6 +97,10 @@ bool import_has(const struct import *import, enum import_part part, const char *
 const struct json *import_config_of(
     const struct import *import, enum import_part part, const char *key, const char *section);
 
+/* Put the name of that file in front of the recorded error. Always returns -1. */
+int import_config_error(
+    const struct import *import, enum import_part part, const char *key, const char *section);
+
 /* Note a remark for the user. */
 void import_note(struct import *import, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

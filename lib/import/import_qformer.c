@@ -94,7 +94,7 @@ static int read_settings(struct import *import)
 	const struct import_origin *query = import_find(&import->sources, IMPORT_QFORMER, query_key);
 	if (import_config_qformer(
 	        import_config_of(import, IMPORT_QFORMER, query_key, "qformer_config"), &config) < 0)
-		return error_context("config.json");
+		return import_config_error(import, IMPORT_QFORMER, query_key, "qformer_config");
 	if (!config.found && sizes->width != 768)
 		return error_input("%s does not say how many heads the Q-Former has: give --config with a "
 		                   "config.json",

@@ -55,6 +55,9 @@ void import_sources_close(struct import_sources *sources)
 	*sources = (struct import_sources){ 0 };
 }
 
+const char *const import_signs[IMPORT_PARTS] = { "model.embed_tokens.weight",
+	"embeddings.patch_embedding.weight", "query_tokens" };
+
 static bool begins(const char *text, const char *begin)
 {
 	return strncmp(text, begin, strlen(begin)) == 0;
@@ -85,20 +88,27 @@ static int add_rest(struct import_sources *sources, const struct import_source *
 	return 0;
 }
 
-/* May this source give this tensor? LAVIS keeps ln_vision, which we count to the image encoder,
- * beside the Q-Former; and the projection may come in a file of its own. */
+static bool is_norm(const char *key)
+{
+	return begins(key, "post_layernorm.");
+}
+
+static bool is_projection(const char *key)
+{
+	return begins(key, "language_projection.");
+}
+
+/* May this source give this tensor, going by the options? roles: bits of the parts they are for. */
 static bool may_give(
     const struct import_source *source, const struct import_name *name, unsigned roles)
 {
-	bool norm = begins(name->key, "post_layernorm.");
-	bool projection = begins(name->key, "language_projection.");
 	if (source->role)
-		return source->parts & 1U << name->part || (norm && source->parts & 1U << IMPORT_QFORMER);
-	return norm || projection || !(roles & 1U << name->part);
+		return source->parts & 1U << name->part ||
+		       (is_norm(name->key) && source->parts & 1U << IMPORT_QFORMER);
+	return is_norm(name->key) || is_projection(name->key) || !(roles & 1U << name->part);
 }
 
-static int add_source(
-    struct import_sources *sources, const struct import_source *source, unsigned roles)
+static int add_source(struct import_sources *sources, struct import_source *source, unsigned roles)
 {
 	unsigned parts = IMPORT_ALL_PARTS;
 	if (!holds_llm(source))
@@ -107,6 +117,8 @@ static int add_source(
 		const struct checkpoint_tensor *tensor = checkpoint_at(source->checkpoint, i);
 		struct import_name name;
 		import_name_map(tensor->name, parts, &name);
+		if (name.kind == IMPORT_PARAMETER && strcmp(name.key, import_signs[IMPORT_QFORMER]) == 0)
+			source->has_queries = true;
 		if (name.kind == IMPORT_PARAMETER && !may_give(source, &name, roles))
 			name.kind = IMPORT_OTHER;
 		/* A strange tensor matters only in a source that gives the part. */
@@ -132,6 +144,74 @@ static int add_source(
 	return 0;
 }
 
+/* *place becomes source, unless it is another one already: then say how to choose. */
+static int choose(const struct import_source **place, const struct import_source *source,
+    const char *what, const char *option)
+{
+	if (*place && *place != source)
+		return error_input("%s and %s both hold %s: say with %s which one to take", (*place)->path,
+		    source->path, what, option);
+	*place = source;
+	return 0;
+}
+
+/* Who gives what, of all that was found. */
+struct givers {
+	const struct import_source *norm, *projection;
+};
+
+static int choose_givers(struct import_sources *sources, struct givers *givers)
+{
+	static const struct {
+		const char *what, *option;
+	} parts[IMPORT_PARTS] = {
+		{ "a language model", "--llm" },
+		{ "an image encoder", "--vit" },
+		{ "a Q-Former", "--qformer" },
+	};
+	const struct import_source **owners = sources->owners;
+	for (size_t i = 0; i < sources->origin_count; i++) {
+		const struct import_origin *origin = &sources->origins[i];
+		if (strcmp(origin->key, import_signs[origin->part]) == 0 &&
+		    choose(&owners[origin->part], origin->source, parts[origin->part].what,
+		        parts[origin->part].option) < 0)
+			return -1;
+	}
+	*givers = (struct givers){ owners[IMPORT_VIT], NULL };
+	for (size_t i = 0; i < sources->origin_count; i++) {
+		const struct import_origin *origin = &sources->origins[i];
+		if (is_norm(origin->key) && origin->source == owners[IMPORT_QFORMER])
+			givers->norm = origin->source;
+		if (is_projection(origin->key) && !origin->source->has_queries &&
+		    choose(&givers->projection, origin->source, "a projection alone",
+		        "the sources you name") < 0)
+			return -1;
+	}
+	if (!givers->projection)
+		givers->projection = owners[IMPORT_QFORMER];
+	return 0;
+}
+
+/* Leave to each tensor of ours the one origin that counts. */
+static int drop_others(struct import_sources *sources, const struct givers *givers)
+{
+	static const struct import_name other = { .kind = IMPORT_OTHER };
+	size_t kept = 0;
+	for (size_t i = 0; i < sources->origin_count; i++) {
+		const struct import_origin *origin = &sources->origins[i];
+		const struct import_source *giver = is_norm(origin->key) ? givers->norm
+		                                    : is_projection(origin->key)
+		                                        ? givers->projection
+		                                        : sources->owners[origin->part];
+		if (!giver || giver == origin->source)
+			sources->origins[kept++] = *origin;
+		else if (add_rest(sources, origin->source, origin->tensor, &other) < 0)
+			return -1;
+	}
+	sources->origin_count = kept;
+	return 0;
+}
+
 static int compare_places(const struct import_origin *a, const struct import_origin *b)
 {
 	if (a->part != b->part)
@@ -143,22 +223,21 @@ static int compare_origins(const void *left, const void *right)
 {
 	const struct import_origin *a = left, *b = right;
 	int order = compare_places(a, b);
-	if (order != 0)
-		return order;
-	if (a->source->role != b->source->role)
-		return a->source->role ? -1 : 1;
-	return a->source > b->source ? -1 : a->source < b->source;
+	return order != 0 ? order : a->tensor < b->tensor ? -1 : a->tensor > b->tensor;
 }
 
 int import_sources_sort(struct import_sources *sources)
 {
 	unsigned roles = 0;
+	struct givers givers;
 	for (int i = 0; i < sources->count; i++)
 		if (sources->list[i].role)
 			roles |= sources->list[i].parts;
 	for (int i = 0; i < sources->count; i++)
 		if (add_source(sources, &sources->list[i], roles) < 0)
 			return -1;
+	if (choose_givers(sources, &givers) < 0 || drop_others(sources, &givers) < 0)
+		return -1;
 	if (sources->origin_count == 0)
 		return 0;
 	qsort(sources->origins, sources->origin_count, sizeof *sources->origins, compare_origins);
@@ -177,7 +256,6 @@ struct import_origin *import_find(
 	size_t low = 0, high = sources->origin_count;
 	struct import_origin wanted = { .part = part };
 	snprintf(wanted.key, sizeof wanted.key, "%s", key);
-	/* The first of equals is the one to take. */
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		if (compare_places(&sources->origins[middle], &wanted) < 0)

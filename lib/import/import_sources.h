@@ -1,6 +1,8 @@
 /* import_sources.h - the checkpoints that an import draws on, and where in them each of our
- * tensors comes from. Several sources may hold the same tensor: one given for its part by an
- * option (--vit, --qformer, --llm, --delta) comes before the others, a later before an earlier.
+ * tensors comes from. A part is taken from one source: that given for it by an option (--vit,
+ * --qformer, --llm, --delta), or the only one that holds it. Two things may come from another, as
+ * LAVIS and MiniGPT-4 keep them: the norm behind the image encoder, which is trained and saved with
+ * the Q-Former, and the projection into the language model, which may be a file of its own.
  */
 #ifndef ZV_IMPORT_IMPORT_SOURCES_H
 #define ZV_IMPORT_IMPORT_SOURCES_H
@@ -18,6 +20,7 @@ struct import_source {
 	struct json *config; /* config.json of the directory; NULL: none */
 	unsigned parts;      /* bits of what may be taken from it */
 	bool role;           /* given for its part */
+	bool has_queries;    /* holds a Q-Former, be it one that is not taken */
 };
 
 struct import_origin {
@@ -41,7 +44,8 @@ struct import_rest {
 struct import_sources {
 	struct import_source list[IMPORT_SOURCES_MOST];
 	int count;
-	struct import_origin *origins; /* sorted by part and key, the one to take first */
+	const struct import_source *owners[IMPORT_PARTS]; /* who gives the part; NULL: none has it */
+	struct import_origin *origins;                    /* sorted by part and key */
 	size_t origin_count, origin_capacity;
 	struct import_rest *rest;
 	size_t rest_count, rest_capacity;
@@ -51,7 +55,11 @@ struct import_sources {
  * may be taken. 0, or -1 with a recorded error that names the file. */
 int import_sources_add(struct import_sources *sources, const char *path, unsigned parts, bool role);
 
-/* Name and sort the tensors of all sources. 0, or -1: two tensors of one source mean the same. */
+/* A tensor that every checkpoint with the part has. */
+extern const char *const import_signs[IMPORT_PARTS];
+
+/* Name and sort the tensors of all sources and choose who gives what. 0, or -1: two tensors of one
+ * source mean the same, or two sources hold a part and no option says which counts. */
 int import_sources_sort(struct import_sources *sources);
 
 void import_sources_close(struct import_sources *sources);

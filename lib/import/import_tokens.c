@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "import/import_pass.h"
 #include "text/bpe.h"
+#include "text/wordpiece.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -199,25 +200,25 @@ static void parent(const char *path, char *directory)
 }
 
 /* Find a file given by an option, or below the directory of the part's source, or of any other:
- * its bytes, and the directory it is in. */
-static int find_file(struct import *import, enum import_part part, const char *key,
-    const char *given, const char *const *names, struct import_bytes *file, char *directory)
+ * its bytes, and its path (PATH_MAX bytes). 1, 0, -1. */
+static int find_file(struct import *import, enum import_part part, const char *given,
+    const char *const *names, struct import_bytes *file, char *path)
 {
-	const struct import_origin *origin = import_find(&import->sources, part, key);
+	const struct import_source *owner = import->sources.owners[part];
 	if (given) {
-		parent(given, directory);
+		snprintf(path, PATH_MAX, "%s", given);
 		int found = import_file_read(given, FILE_MOST, file);
 		return found == 0 ? error_system("%s: cannot open: No such file or directory", given)
 		                  : found;
 	}
 	for (int i = -1; i < import->sources.count; i++) {
-		const struct import_source *source = i < 0 ? origin->source : &import->sources.list[i];
+		const struct import_source *source = i < 0 ? owner : &import->sources.list[i];
 		for (int n = 0; names[n] && source->directory; n++) {
-			char path[PATH_MAX];
-			if (join(path, sizeof path, source->directory, names[n]) < 0)
+			if (join(path, PATH_MAX, source->directory, names[n]) < 0)
 				return -1;
 			int found = import_file_read(path, FILE_MOST, file);
-			parent(path, directory);
+			if (found > 0 && source != owner)
+				import_note(import, "%s has no %s: took %s", owner->path, names[n], path);
 			if (found != 0)
 				return found;
 		}
@@ -281,11 +282,13 @@ static const char *guess_template(const struct import *import, const struct toke
 	return projection && strstr(projection->tensor->name, "llama_proj") ? "minigpt4" : "plain";
 }
 
-static int take_llm_tokens(struct import *import, const char *directory, struct tokens *tokens)
+static int take_llm_tokens(struct import *import, const char *path, struct tokens *tokens)
 {
+	char directory[PATH_MAX];
 	struct bpe *bpe = bpe_open(import->tokenizer.bytes, import->tokenizer.size, NULL, 0);
 	if (!bpe)
-		return error_context("%s/tokenizer.model", directory);
+		return error_context("%s: is not a tokenizer.model", path);
+	parent(path, directory);
 	int result = read_tokens(directory, bpe_size(bpe), tokens);
 	drop_foreign(tokens, bpe, 0);
 	if (result == 0)
@@ -299,7 +302,7 @@ static int take_llm_tokens(struct import *import, const char *directory, struct 
 	bpe_close(bpe);
 	if (result == 0 && most > rows)
 		result = error_input("%s: the tokenizer has ids up to %llu, the embedding table %llu rows",
-		    directory, (unsigned long long)most - 1, (unsigned long long)rows);
+		    path, (unsigned long long)most - 1, (unsigned long long)rows);
 	if (result < 0)
 		return -1;
 	bool legacy = true;
@@ -313,16 +316,24 @@ static int take_llm_tokens(struct import *import, const char *directory, struct 
 int import_llm_tokens(struct import *import)
 {
 	static const char *const names[] = { "tokenizer.model", NULL };
-	char directory[PATH_MAX];
+	char path[PATH_MAX];
 	struct tokens tokens = { 0 };
-	int found = find_file(import, IMPORT_LLM, "model.embed_tokens.weight",
-	    import->request->tokenizer, names, &import->tokenizer, directory);
+	int found =
+	    find_file(import, IMPORT_LLM, import->request->tokenizer, names, &import->tokenizer, path);
 	if (found == 0)
 		return error_input("no source has a tokenizer.model for the language model: give "
 		                   "--tokenizer tokenizer.model");
-	int result = found < 0 ? -1 : take_llm_tokens(import, directory, &tokens);
+	int result = found < 0 ? -1 : take_llm_tokens(import, path, &tokens);
 	tokens_close(&tokens);
 	return result;
+}
+
+/* Is it a list of word pieces at all? */
+static int check_vocabulary(const struct import_bytes *file, const char *path)
+{
+	struct wordpiece *wordpiece = wordpiece_open(file->bytes, file->size, NULL, 0);
+	wordpiece_close(wordpiece);
+	return wordpiece ? 0 : error_context("%s: is not a vocab.txt", path);
 }
 
 static int64_t count_lines(const struct import_bytes *file)
@@ -333,8 +344,12 @@ static int64_t count_lines(const struct import_bytes *file)
 	return lines + (file->size && file->bytes[file->size - 1] != '\n');
 }
 
-static int take_qformer_tokens(struct import *import, const char *directory, struct tokens *tokens)
+static int take_qformer_tokens(struct import *import, const char *path, struct tokens *tokens)
 {
+	char directory[PATH_MAX];
+	if (check_vocabulary(&import->vocabulary, path) < 0)
+		return -1;
+	parent(path, directory);
 	int64_t lines = count_lines(&import->vocabulary);
 	int64_t rows = (int64_t)import->qformer.vocabulary;
 	if (read_tokens(directory, lines, tokens) < 0)
@@ -354,23 +369,26 @@ static int take_qformer_tokens(struct import *import, const char *directory, str
 		if (tokens->list[i].id >= most)
 			most = (int64_t)tokens->list[i].id + 1;
 	if (most > rows)
-		return error_input("%s: vocab.txt and its added tokens have ids up to %lld, the Q-Former's "
-		                   "word table %lld rows",
-		    directory, (long long)most - 1, (long long)rows);
+		return error_input("%s: with the added tokens beside it there are ids up to %lld, but the "
+		                   "Q-Former's word table has %lld rows",
+		    path, (long long)most - 1, (long long)rows);
+	if (most < rows)
+		import_note(import, "%s: %lld tokens for the %lld rows of the Q-Former's word table", path,
+		    (long long)most, (long long)rows);
 	return write_lines(tokens, &import->qformer_added);
 }
 
 int import_qformer_tokens(struct import *import)
 {
 	static const char *const names[] = { "qformer_tokenizer/vocab.txt", "vocab.txt", NULL };
-	char directory[PATH_MAX];
+	char path[PATH_MAX];
 	struct tokens tokens = { 0 };
-	int found = find_file(import, IMPORT_QFORMER, "query_tokens", import->request->vocabulary,
-	    names, &import->vocabulary, directory);
+	int found = find_file(
+	    import, IMPORT_QFORMER, import->request->vocabulary, names, &import->vocabulary, path);
 	if (found == 0)
 		return error_input("no source has a vocab.txt for the text branch of the Q-Former: give "
 		                   "--vocab vocab.txt (of bert-base-uncased, unless told otherwise)");
-	int result = found < 0 ? -1 : take_qformer_tokens(import, directory, &tokens);
+	int result = found < 0 ? -1 : take_qformer_tokens(import, path, &tokens);
 	tokens_close(&tokens);
 	return result;
 }

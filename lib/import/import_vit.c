@@ -45,7 +45,7 @@ static int read_settings(struct import *import)
 	    import_find(&import->sources, IMPORT_VIT, "post_layernorm.weight");
 	if (import_config_vision(
 	        import_config_of(import, IMPORT_VIT, patch_key, "vision_config"), &config) < 0)
-		return error_context("config.json");
+		return import_config_error(import, IMPORT_VIT, patch_key, "vision_config");
 	if (!config.found && sizes->width != 1408)
 		return error_input("%s does not say how many heads the image encoder has: give "
 		                   "--config with a config.json",

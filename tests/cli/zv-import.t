@@ -193,6 +193,24 @@ edit src-lavis/blip2.safetensors 'k = "model.Qformer.cls.predictions.decoder.wei
 refused "a head that is not tied" "decoder.weight*differ" src-lavis/blip2.safetensors \
 	--vit src-lavis/eva.safetensors --config src-lavis/config.json --vocab parts/vocab.txt
 
+refused "two complete models" "src-hf and src-itm both hold a*say with --" src-hf src-itm
+refused "one directory twice" "both hold" src-hf src-hf
+refused "a Q-Former with the projection of another" "no source has the projection" src-hf --qformer src-itm --vit src-itm --llm src-hf
+cp -R src-sharded loose && rm loose/*.json
+refused "shards as loose files" "lacks *loose/model-0000*has it, but a part comes from one source" \
+	loose/model-00001-of-00002.safetensors loose/model-00002-of-00002.safetensors --config src-sharded/config.json --tokenizer parts/tokenizer.model
+ok "a projection of its own before that of the Q-Former's file" zv-import -q -o own src-hf src-mini/proj.safetensors
+refused "two of them" "both hold a projection alone" src-hf src-mini/proj.safetensors src-mini/proj.safetensors
+refused "what is no tokenizer, by its name" "parts/vocab.txt: is not a tokenizer.model: " src-hf --tokenizer parts/vocab.txt
+refused "what is no vocabulary, by its name" "parts/tokenizer.model: is not a vocab.txt: " src-itm --vocab parts/tokenizer.model
+(cat parts/vocab.txt; echo one; echo two) >long.txt
+refused "a vocabulary of another model, by its name" "long.txt: with the added tokens beside it there are ids up to" src-itm --vocab long.txt
+printf '{"vision_config":{"num_attention_heads":"q"}}' >settings.json
+refused "settings, by the name of their file" "settings.json: vision_config: num_attention_heads: " src-itm --config settings.json
+cp -R src-hf wordless && rm wordless/tokenizer.model
+like "a tokenizer from beside another part is said" "$(said zv-import -o borrowed --llm wordless --vit src-itm --qformer src-ziya/vision src-ziya/llm)" \
+	"*wordless has no tokenizer.model: took src-ziya/llm/tokenizer.model*"
+
 # --- old names ---
 
 rm -rf old && cp -R src-hf old && edit old/model.safetensors '
@@ -258,7 +276,7 @@ refused "another kind" 'peft_type "IA3"' delta-delta --adapter lora
 # --- the directory ---
 
 mkdir there && : >there/mine
-like "an existing directory" "$(said zv-import -q -o there src-llama)" "*exists; give --force*"
+is "an existing directory, named once" "$(said zv-import -q -o there src-llama)" "zv-import: there: exists; give --force to replace it"
 like "is replaced only if nothing is lost" "$(said zv-import -q -o there --force src-llama)" '*holds "mine"*'
 ok "what is in it stays" test -e there/mine
 rm there/mine

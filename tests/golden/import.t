@@ -59,7 +59,8 @@ is "vocabulary of stage 1 gets [DEC]" "$(zv-export --raw -k added_tokens stage1/
 is "the encoder keeps its fp16" "$(zv-ls stage1/vit.zv | grep -c 'weight	values	f16	[0-9]*x')" 17
 like "LAVIS' epsilons" "$(words stage1/vit.zv)" "*norm_eps=1e-06*post_norm_eps=1e-05*"
 ok "lavis stage 2" zv-import -q -o stage2 "$zoo/lavis/blip2_stage2.pth" "$zoo/lavis/eva_vit_toy.stage2.f32.pth" \
-	"$zoo/hf-blip2" --qformer "$zoo/lavis/blip2_stage2.pth" --config "$zoo/lavis/config.json"
+	"$zoo/hf-blip2" --qformer "$zoo/lavis/blip2_stage2.pth" --vit "$zoo/lavis/eva_vit_toy.stage2.f32.pth" --config "$zoo/lavis/config.json"
+holds "language model beside lavis stage 2" stage2/llm.zv "$zoo/hf-blip2" 30 -p language_model.
 ok "lavis stage 2 alone" zv-import -q -o stage2 --force "$zoo/lavis/blip2_stage2.pth" \
 	"$zoo/lavis/eva_vit_toy.stage2.f32.pth" --config "$zoo/lavis/config.json"
 holds "image encoder of lavis stage 2" stage2/vit.zv "$zoo/hf-blip2" 54 -p vision_model.
@@ -77,6 +78,10 @@ ok "vision-v1 + target" zv-import -o target "$zoo/ziya-delta/vision-v1" "$zoo/zi
 for part in llm vit qformer; do
 	same "the sum and the target give one $part.zv" ziya/$part.zv target/$part.zv
 done
+
+like "two complete models do not mix" "$(zv-import -o none "$zoo/hf-blip2" "$zoo/hf-itm" 2>&1)" \
+	"zv-import: $zoo/hf-blip2 and $zoo/hf-itm both hold *: say with --* which one to take"
+ok "and nothing is left" test ! -e none
 
 # LoRA, merged by PEFT and by us
 for adapter in qkv-list qkv-list-raw-names layers-subset regex-rslora-patterns modules-to-save; do
