@@ -82,7 +82,9 @@ def entries(folder):
             how = ["--raw", "--bos"] if case["case"] == 0 else []
             yield "image%d.case%d" % (case["image"], case["case"]), case["instruction"], how, case
     elif "generate" in expected:
-        for case in expected["generate"]:
+        assert len(expected["text"]) == len(expected["generate"])
+        for case, answer in zip(expected["generate"], expected["text"]):
+            case["text"] = answer
             text = expected["prompts"][case["prompt"]]["text"]
             question = text[len("<human>:") : text.index("\n<bot>")]
             yield "image%d" % case["image"], question, [], case
@@ -103,8 +105,15 @@ def runs(folder):
                     yield key, question, how + options + ["--count-bos"], name + "/tf433", case
 
 
-def close(a, b, tolerance=2e-4):
+def close(a, b, tolerance=1e-5):
     return abs(a - b) <= tolerance * max(1.0, abs(b))
+
+
+compared = {"ids": 0, "texts": 0, "log-probabilities": 0, "scores": 0}
+
+
+def count(what, number=1):
+    compared[what] += number
 
 
 def differences(answer, name, case):
@@ -115,26 +124,37 @@ def differences(answer, name, case):
         beams = case[base]
         wanted = beams["ids_tf433"] if name.endswith("/tf433") else beams["ids"]
         score = beams.get("score_tf433") if name.endswith("/tf433") else beams["score"]
+        count("ids", len(wanted))
         if answer["ids"] != wanted:
             wrong.append("ids %s, wanted %s" % (answer["ids"], wanted))
+        count("scores", score is not None)
         if score is not None and not close(answer["score"], score):
             wrong.append("score %r, wanted %r" % (answer["score"], score))
         if name == base and "all" in beams:
             got = [(h["ids"], h["score"]) for h in answer["hypotheses"]]
             for (ids, score), all_ in zip(got, beams["all"]):
+                count("scores")
                 if ids != all_["ids"] or not close(score, all_["score"]):
                     wrong.append("hypothesis %s %r, wanted %s %r" % (ids, score, all_["ids"], all_["score"]))
             if len(got) != len(beams["all"]):
                 wrong.append("%d hypotheses, wanted %d" % (len(got), len(beams["all"])))
         return wrong
+    count("ids", len(case[name]))
     if answer["ids"] != case[name]:
         wrong.append("ids %s, wanted %s" % (answer["ids"], case[name]))
-    if name == "greedy_ids" and "text" in case and answer["text"] != case["text"]:
-        wrong.append("text %r, wanted %r" % (answer["text"], case["text"]))
+    if name == "greedy_ids" and "text" in case:
+        count("texts")
+        if answer["text"] != case["text"]:
+            wrong.append("text %r, wanted %r" % (answer["text"], case["text"]))
     known = {"greedy40_ids": "greedy40_logprob", "rep1.5_ids": "rep1.5_logprob_processed", "greedy_ids": "greedy_logprob"}
     probabilities = case.get(known.get(name))
-    if probabilities and not all(close(a, b) for a, b in zip(answer["logprobs"], probabilities)):
-        wrong.append("log-probabilities differ")
+    if probabilities:
+        got = answer["logprobs"]
+        count("log-probabilities", len(probabilities))
+        if len(got) != len(probabilities):
+            wrong.append("%d log-probabilities, wanted %d" % (len(got), len(probabilities)))
+        elif not all(close(a, b) for a, b in zip(got, probabilities)):
+            wrong.append("log-probabilities differ by up to %.1e" % max(abs(a - b) for a, b in zip(got, probabilities)))
     return wrong
 
 
@@ -157,7 +177,7 @@ def main():
         for line in differences(answer, name, case):
             print("%s %s %s: %s" % (key, name, options, line))
             bad = 1
-    print("%d answers compared" % len(wanted))
+    print("%d answers:" % len(wanted), ", ".join("%d %s" % (n, what) for what, n in compared.items() if n))
     return bad
 
 
