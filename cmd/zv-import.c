@@ -82,7 +82,9 @@ static const struct program program = {
 	         "      or not), LAVIS .pth files; with --tensor files of tensors",
 	.output = "DIR with llm.zv, vit.zv and qformer.zv, as far as the sources go; a table\n"
 	          "      of what went where on standard output; with --tensor a zv stream",
-	.examples = { "zv-import -o ziya Ziya-BLIP2-14B-Visual-v1 Ziya-LLaMA-13B-v1",
+	.examples = { "zv-import -o ziya Ziya-BLIP2-14B-Visual-v1 --base LLaMA-13B \\\n"
+	              "            --delta Ziya-LLaMA-13B-v1",
+	    "zv-import -o chat Ziya-Visual-14B-Chat",
 	    "zv-import -o itm blip2_pretrained.pth --vit eva_vit_g.pth --vocab vocab.txt",
 	    "zv-import --tensor --keys feats.txt --name itc feats.npy -o feats.zv" },
 	.see_also = "zv-export(1), zv-ls(1), zv-model(5)",
@@ -181,6 +183,10 @@ static void import_model(char **sources, int count)
 	struct import *import = import_open(&request);
 	if (!import)
 		program_fail(NULL);
+	/* What is odd is said before the time is spent. */
+	const char *remark;
+	for (size_t i = 0; (remark = import_remark(import, i)); i++)
+		message_note(NULL, "%s", remark);
 	uint64_t bytes = 0;
 	for (int part = 0; part < IMPORT_PARTS; part++)
 		bytes += import_count(import, (enum import_part)part).bytes;
@@ -190,9 +196,6 @@ static void import_model(char **sources, int count)
 	if (result < 0)
 		program_fail(common.output);
 	print_table(import);
-	const char *remark;
-	for (size_t i = 0; (remark = import_remark(import, i)); i++)
-		message_note(NULL, "%s", remark);
 	import_close(import);
 }
 

@@ -143,6 +143,8 @@ static int check_all(struct import *import)
 		if (import->counts[part].present && passes[part](&pass) < 0)
 			return -1;
 	}
+	if (import->counts[IMPORT_LLM].present && import_llm_remarks(import) < 0)
+		return -1;
 	if (import->qformer.llm_width && !import->counts[IMPORT_LLM].present)
 		import_note(import,
 		    "no source has the language model (width %llu): without it "

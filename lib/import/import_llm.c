@@ -1,9 +1,11 @@
 /* import_llm.c - the language model's part of an import: llm.zv (spec 3.8, 4.6). */
+#include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "import/import_pass.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -152,4 +154,69 @@ int import_llm_tensors(struct import_pass *pass)
 	if (import_tensor(pass, IMPORT_VECTOR, "model.norm.weight", 1, &sizes->width) < 0)
 		return -1;
 	return sizes->tied ? 0 : import_tensor(pass, IMPORT_MATRIX, "lm_head.weight", 2, table);
+}
+
+/* Add the mean of |w| of a norm to *sum. What is not there counts as nothing. */
+static int add_level(const struct import_sources *sources, const char *key, double *sum)
+{
+	const struct import_origin *origin = import_find(sources, IMPORT_LLM, key);
+	size_t count = origin ? (size_t)origin->tensor->elements : 0;
+	if (count == 0)
+		return 0;
+	char dtype = origin->tensor->dtype;
+	void *raw = memory_allocate(count, dtype_size(dtype));
+	float *values = raw ? memory_allocate(count, sizeof *values) : NULL;
+	int result = -1;
+	double total = 0;
+	if (values) {
+		result = checkpoint_read(origin->source->checkpoint, origin->tensor, 0, count, raw);
+		if (result == 0)
+			dtype_to_f32(dtype, raw, values, count);
+		for (size_t i = 0; i < count && result == 0; i++)
+			total += fabs((double)values[i]);
+		*sum += total / (double)count;
+	}
+	memory_release(raw);
+	memory_release(values);
+	return result < 0 ? error_context("%s", origin->source->path) : 0;
+}
+
+/* The scales of RMSNorm begin at 1 in training and end at some tenths (LLaMA 0.3 on average); in
+ * the difference of two models they are nearly 0. */
+static int looks_like_delta(
+    const struct import *import, const struct import_sources *sources, bool *yes)
+{
+	static const char *const names[] = { "input_layernorm", "post_attention_layernorm" };
+	double sum = 0;
+	if (add_level(sources, "model.norm.weight", &sum) < 0)
+		return -1;
+	for (unsigned layer = 0; layer < import->llm.layers; layer++)
+		for (size_t i = 0; i < 2; i++) {
+			char key[IMPORT_KEY_SIZE];
+			snprintf(key, sizeof key, "model.layers.%u.%s.weight", layer, names[i]);
+			if (add_level(sources, key, &sum) < 0)
+				return -1;
+		}
+	*yes = sum / (double)(2 * import->llm.layers + 1) < 0.1;
+	return 0;
+}
+
+int import_llm_remarks(struct import *import)
+{
+	const char *path = import->sources.owners[IMPORT_LLM]->path;
+	bool delta, base_delta = false;
+	if (looks_like_delta(import, &import->sources, &delta) < 0 ||
+	    (import->request->base && looks_like_delta(import, &import->base, &base_delta) < 0))
+		return -1;
+	if (delta && !import->request->delta)
+		import_note(import,
+		    "%s: looks like a delta, not like a model (its norms are nearly 0): give it with "
+		    "--delta, and with --base what it is to be added to",
+		    path);
+	if (!delta && import->request->delta)
+		import_note(import, "%s: does not look like a delta (its norms are not near 0)", path);
+	if (base_delta)
+		import_note(
+		    import, "%s: looks like a delta, not like the base of one", import->request->base);
+	return 0;
 }

@@ -113,6 +113,9 @@ int import_qformer_tensors(struct import_pass *pass);
 int import_llm_measure(struct import *import);
 int import_llm_tensors(struct import_pass *pass);
 
+/* Note what is odd about a language model whose tensors have been checked. 0, or -1: reading. */
+int import_llm_remarks(struct import *import);
+
 /* Find tokenizer.model, vocab.txt and the added tokens beside them (import_tokens.c). */
 int import_llm_tokens(struct import *import);
 int import_qformer_tokens(struct import *import);

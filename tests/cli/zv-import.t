@@ -235,6 +235,10 @@ edit delta-delta/model.safetensors 't = {k: ("F16", v[1], b"\x00\x40" * (len(v[2
 ok "base + delta" zv-import -q -o sum --base delta-base --delta delta-delta
 is "one and two are three" "$(zv-export --text -k model.layers.0.mlp.up_proj.weight sum/llm.zv | cut -f 2 | tr ' ' '\n' | sort -u)" 3
 is "the table is the delta's" "$(zv-export --text -k model.embed_tokens.weight sum/llm.zv | cut -f 2 | tr ' ' '\n' | sort -u)" 2
+like "a base that looks like a delta" "$(edit delta-base/model.safetensors 't = {k: (v[0], v[1], bytes(len(v[2]))) for k, v in t.items()}'
+	said zv-import -o zero --base delta-base --delta delta-delta)" "*delta-delta: does not look like a delta*delta-base: looks like a delta*"
+is "the example of --help is that of the page" "$(zv-import --help | sed -n '/-o ziya/,/--delta/p' | tr -d '\\\n' | tr -s ' ')" \
+	" $(sed -n 's/^\.Dl \(zv-import -o ziya .*\)/\1/p' "$ZV_ROOT/man/zv-import.1")"
 edit delta-base/model.safetensors 't.pop("model.norm.weight")'
 refused "a base that lacks a tensor" 'model.norm.weight" is not in the base' --base delta-base --delta delta-delta
 mkdir lora

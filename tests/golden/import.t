@@ -71,6 +71,16 @@ ok "and nothing is left" test ! -e none
 
 # Ziya: base + delta, with the vision part apart
 ok "ziya-delta" zv-import -o ziya "$zoo/ziya-delta/vision-v1" --base "$zoo/ziya-delta/base" --delta "$zoo/ziya-delta/delta"
+like "a delta alone is remarked on" "$(zv-import -o alone "$zoo/ziya-delta/vision-v1" "$zoo/ziya-delta/delta" 2>&1 >table)" \
+	"zv-import: $zoo/ziya-delta/delta: looks like a delta, *--base*"
+like "a delta that is none, too" "$(zv-import -o none "$zoo/ziya-delta/vision-v1" --base "$zoo/ziya-delta/base" \
+	--delta "$zoo/ziya-delta/target" --tokenizer "$zoo/ziya-delta/delta/tokenizer.model" 2>&1 >table)" \
+	"zv-import: $zoo/ziya-delta/target: does not look like a delta*"
+rm -rf none
+is "the sum and the target give no remark" "$(zv-import --force -o ziya "$zoo/ziya-delta/vision-v1" --base "$zoo/ziya-delta/base" \
+	--delta "$zoo/ziya-delta/delta" 2>&1 >table; zv-import -o none "$zoo/ziya-delta/vision-v1" "$zoo/ziya-delta/target" \
+	--tokenizer "$zoo/ziya-delta/delta/tokenizer.model" 2>&1 >table)" ""
+rm -rf none
 holds "base + delta" ziya/llm.zv "$zoo/ziya-delta/target" 30
 holds "image encoder of vision-v1" ziya/vit.zv "$zoo/hf-blip2" 54 -p vision_model.
 ok "vision-v1 + target" zv-import -o target "$zoo/ziya-delta/vision-v1" "$zoo/ziya-delta/target" \
