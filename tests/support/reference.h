@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/dtype.h"
 #include "base/error.h"
@@ -18,6 +19,8 @@
 #include "import/import.h"
 #include "stream/checkpoint.h"
 #include "stream/json.h"
+#include "stream/read.h"
+#include "stream/write.h"
 
 /* A path below the reference data that outlives the next call of tap_shared(). Up to 8 at a time. */
 static inline const char *reference_path(const char *path)
@@ -115,6 +118,44 @@ static inline const char *reference_tiny(const char *weights, const char *name)
 		.tokenizer = "tiny.model",
 		.vocabulary = "tiny.txt" };
 	return reference_import(&request, name);
+}
+
+/* The words of a config record with another number of layers; the first word is stage=. */
+static inline bool reference_cut_words(struct record *record, int layers, char words[4096])
+{
+	char old[4096];
+	snprintf(old, sizeof old, "%.*s", (int)record->meta_size, record->meta);
+	char *at = strstr(old, "\nlayers="), *rest = at ? strchr(at + 1, '\n') : NULL;
+	if (!rest)
+		return false;
+	*at = '\0';
+	int size = snprintf(words, 4096, "%s\nlayers=%d%s", old, layers, rest);
+	record->meta = words;
+	record->meta_size = (size_t)size;
+	return size < 4096;
+}
+
+/* The directory name with stage.zv of a model cut to its first layers, so that its output is what
+ * the reference has behind the last of them. Tensors of other layers stay, unused. */
+static inline bool reference_cut(const char *model, const char *stage, int layers, const char *name)
+{
+	char path[300], words[4096];
+	struct record record;
+	snprintf(path, sizeof path, "%s/%s.zv", model, stage);
+	struct reader *reader = reader_open(path);
+	mkdir(name, 0777); /* that it may exist already is fine; writing tells the rest */
+	snprintf(path, sizeof path, "%s/%s.zv", name, stage);
+	struct writer *writer = reader ? writer_open(path, WRITER_BARE) : NULL;
+	bool fits = writer != NULL;
+	while (fits && reader_next(reader, &record) > 0) {
+		const void *payload = reader_payload(reader);
+		if (strcmp(record.key, "config") == 0)
+			fits = reference_cut_words(&record, layers, words);
+		fits = fits && payload && writer_put(writer, &record, payload) == 0;
+	}
+	reader_close(reader);
+	return TAP_OK(writer && writer_finish(writer) == 0 && fits, "%s of %s is cut to %d layers",
+	    stage, model, layers);
 }
 
 struct reference {

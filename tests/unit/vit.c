@@ -3,6 +3,8 @@
 #include "base/threads.h"
 #include "model/position_grid.h"
 #include "model/vit.h"
+#include "num/norm.h"
+#include "stream/model_file.h"
 
 static void check_positions(void)
 {
@@ -97,6 +99,54 @@ static void check_single(const char *model, const char *file, int pictures)
 	checkpoint_close(expected);
 }
 
+/* What the reference has behind a block, as the model cut behind that block gives it: through the
+ * last norm. block [pictures][tokens][width] is changed. */
+static void apply_last_norm(const char *model, float *block, size_t rows, size_t width)
+{
+	struct model_file *file = model_file_open(model, "vit");
+	struct weight weight, bias;
+	double eps = 0;
+	if (file && model_file_find(file, "post_layernorm.weight", &weight) &&
+	    model_file_find(file, "post_layernorm.bias", &bias) &&
+	    model_file_real(file, "post_norm_eps", &eps) == 0) {
+		struct norm norm = { weight.data, bias.data, (float)eps, width };
+		norm_rows(&norm, block, rows, block);
+	} else {
+		TAP_OK(false, "%s has a last norm", model);
+	}
+	model_file_close(file);
+}
+
+/* Every block by itself. prefix: of the pixels' and blocks' names. (The embeddings in front of the
+ * first block are seen only through it: there is no model without a block.) */
+static void check_blocks(
+    const char *model, const char *file, int blocks, const char *pixels_name, const char *prefix)
+{
+	struct checkpoint *expected = checkpoint_open(reference_path(file));
+	size_t count;
+	float *pixels = reference_values(expected, pixels_name, &count);
+	for (int block = 0; pixels && block < blocks; block++) {
+		char name[80], cut[40];
+		snprintf(cut, sizeof cut, "%s-%d", model, block + 1);
+		struct vit *vit = reference_cut(model, "vit", block + 1, cut) ? vit_open(cut, 0) : NULL;
+		snprintf(name, sizeof name, "%s%d", prefix, block);
+		float *wanted = reference_values(expected, name, &count);
+		if (!TAP_OK(vit && wanted, "%s opens", cut))
+			continue;
+		float *features = memory_allocate(count, sizeof *features);
+		apply_last_norm(model, wanted, count / vit_width(vit), vit_width(vit));
+		TAP_OK(vit_forward(vit, pixels, count / vit_tokens(vit) / vit_width(vit), features) == 0,
+		    "%s runs", cut);
+		double error = reference_error(features, wanted, count);
+		TAP_OK(error <= 1e-5, "%s of %s (%.1e of its maximum)", name, file, error);
+		memory_release(features);
+		memory_release(wanted);
+		vit_close(vit);
+	}
+	memory_release(pixels);
+	checkpoint_close(expected);
+}
+
 static void check_side(const char *model)
 {
 	struct vit *vit = vit_open(model, 98);
@@ -112,7 +162,11 @@ int main(void)
 	check_positions();
 	const char *model = reference_model("zoo/A/hf-blip2", "blip2");
 	if (model) {
-		check_single(model, "zoo/A/hf-blip2/expected.safetensors", 3);
+		static const char file[] = "zoo/A/hf-blip2/expected.safetensors";
+		check_single(model, file, 3);
+		check_blocks(model, file, 4, "image0.pixel_values", "image0.vit.block");
+		check_blocks(model, file, 4, "image1.pixel_values", "image1.vit.block");
+		check_blocks(model, file, 4, "image2.pixel_values", "image2.vit.block");
 		check_side(model);
 	}
 	model = reference_model("zoo/A/hf-instruct", "instruct");
@@ -128,8 +182,11 @@ int main(void)
 	if (model)
 		check_single(model, "zoo/A/lavis/stage2.expected.safetensors", 3);
 	model = reference_tiny("stage1.weights.safetensors", "tiny");
-	if (model)
-		check_stacked(model, "oracles/tiny-blip2/stage1.activations.safetensors", "image");
+	if (model) {
+		static const char file[] = "oracles/tiny-blip2/stage1.activations.safetensors";
+		check_stacked(model, file, "image");
+		check_blocks(model, file, 3, "image", "vit.block");
+	}
 	threads_stop();
 	return tap_finish();
 }
