@@ -1,9 +1,9 @@
 # kill.t - kill -9 at any moment while a file is made: afterwards it is the old one or the new one,
-# whole. 12 kills a program; FAULT_KILLS=1000 makes 1000.
+# whole. 50 kills a program; FAULT_KILLS=1000 makes 1000.
 . "$ZV_TESTS/lib.sh"
 . "$ZV_TESTS/support/fixture.sh"
 fixture_make || fail "the example files are made"
-kills=${FAULT_KILLS:-12}
+kills=${FAULT_KILLS:-50}
 
 # killed NAME FILE COMMAND...: FILE is made by COMMAND; kill it at moments spread over its run
 killed() {
