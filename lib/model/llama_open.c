@@ -81,7 +81,8 @@ static int read_sizes(struct llama *llama)
 {
 	const struct model_file *file = llama->file;
 	float theta;
-	if (parameters_size(file, "width", PARAMETERS_WIDTH_MOST, &llama->width) < 0 ||
+	if (parameters_begin(file, "llm") < 0 ||
+	    parameters_size(file, "width", PARAMETERS_WIDTH_MOST, &llama->width) < 0 ||
 	    parameters_size(file, "layers", PARAMETERS_LAYERS_MOST, &llama->layers) < 0 ||
 	    parameters_size(file, "heads", PARAMETERS_WIDTH_MOST, &llama->heads) < 0 ||
 	    parameters_size(file, "kv_heads", PARAMETERS_WIDTH_MOST, &llama->kv_heads) < 0 ||
@@ -123,14 +124,20 @@ static int read_layer(struct llama *llama, size_t n, float eps)
 static int read_parameters(struct llama *llama)
 {
 	const struct model_file *file = llama->file;
-	char tied[8];
+	bool tied, legacy;
 	float eps;
-	if (read_sizes(llama) < 0 || parameters_real(file, "norm_eps", &eps) < 0 ||
+	if (read_sizes(llama) < 0 || parameters_flag(file, "tied", &tied) < 0 ||
+	    parameters_flag(file, "legacy", &legacy) < 0 ||
+	    parameters_token(file, "bos", llama->vocabulary) < 0 ||
+	    parameters_token(file, "eos", llama->vocabulary) < 0 ||
+	    parameters_token(file, "pad", INT32_MAX) < 0 || /* nothing reads it */
+	    parameters_layers(file, "model.layers.", llama->layers) < 0 ||
+	    parameters_real(file, "norm_eps", &eps) < 0 ||
 	    parameters_linear(file, "model.embed_tokens", llama->vocabulary, llama->width, false,
 	        &llama->embedding) < 0 ||
 	    parameters_norm(file, "model.norm", llama->width, eps, false, &llama->norm) < 0)
 		return -1;
-	if (model_file_text(file, "tied", tied, sizeof tied) && strcmp(tied, "1") == 0)
+	if (tied)
 		llama->head.linear = llama->embedding;
 	else if (parameters_linear(
 	             file, "lm_head", llama->vocabulary, llama->width, false, &llama->head.linear) < 0)

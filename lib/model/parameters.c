@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 int parameters_error(const struct model_file *file, const char *format, ...)
 {
@@ -16,6 +17,69 @@ int parameters_error(const struct model_file *file, const char *format, ...)
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	return error_system("%s: %s", model_file_path(file), text);
+}
+
+/* All words of zv-model(5). */
+static const char *const words[] = { "stage", "width", "layers", "heads", "kv_heads", "mlp_width",
+	"patch", "side", "norm_eps", "post_norm_eps", "mean_0", "mean_1", "mean_2", "std_0", "std_1",
+	"std_2", "cross_frequency", "encoder_width", "queries", "text", "instruction", "vocabulary",
+	"positions", "llm_width", "contrast_width", "vit_weights", "llm_weights", "rope_theta", "bos",
+	"eos", "pad", "tied", "template", "legacy", "do_sample", "temperature", "top_k", "top_p",
+	"repetition_penalty", "max_new_tokens", "num_beams", "length_penalty" };
+
+int parameters_begin(const struct model_file *file, const char *stage)
+{
+	char text[RECORD_META_MOST + 1];
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (model_file_text(file, words[i], text, sizeof text) && strlen(text) > 63)
+			return parameters_error(file, "config word \"%s\": longer than 63 bytes", words[i]);
+	if (model_file_text(file, "stage", text, sizeof text) && strcmp(text, stage) != 0)
+		return parameters_error(
+		    file, "config word \"stage\": \"%s\" where \"%s\" is wanted", text, stage);
+	return 0;
+}
+
+/* The number that text begins with, up to a dot; SIZE_MAX: none, or too many digits. */
+static size_t leading_number(const char *text, size_t size)
+{
+	size_t number = 0, i = 0;
+	for (; i < size && i < 9 && text[i] >= '0' && text[i] <= '9'; i++)
+		number = 10 * number + (size_t)(text[i] - '0');
+	return i > 0 && i < size && text[i] == '.' ? number : SIZE_MAX;
+}
+
+int parameters_layers(const struct model_file *file, const char *prefix, size_t layers)
+{
+	const char *key;
+	size_t key_size, prefix_size = strlen(prefix);
+	struct weight weight;
+	for (size_t i = 0; model_file_at(file, i, &key, &key_size, &weight); i++)
+		if (key_size > prefix_size && memcmp(key, prefix, prefix_size) == 0 &&
+		    leading_number(key + prefix_size, key_size - prefix_size) >= layers)
+			return parameters_error(file,
+			    "config word \"layers\" is %zu, but there is a tensor \"%.*s\"", layers,
+			    (int)(key_size < 200 ? key_size : 200), key);
+	return 0;
+}
+
+int parameters_flag(const struct model_file *file, const char *word, bool *flag)
+{
+	char text[64];
+	int64_t value = 0;
+	if (model_file_text(file, word, text, sizeof text) &&
+	    model_file_whole(file, word, 0, 1, &value) < 0)
+		return -1;
+	*flag = value == 1;
+	return 0;
+}
+
+int parameters_token(const struct model_file *file, const char *word, size_t vocabulary)
+{
+	char text[64];
+	int64_t value;
+	if (!model_file_text(file, word, text, sizeof text))
+		return 0;
+	return model_file_whole(file, word, -1, (int64_t)vocabulary - 1, &value);
 }
 
 int parameters_size(const struct model_file *file, const char *word, size_t most, size_t *size)

@@ -5,6 +5,7 @@
 #ifndef ZV_MODEL_PARAMETERS_H
 #define ZV_MODEL_PARAMETERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "num/linear.h"
@@ -22,6 +23,21 @@ enum {
 /* Record an ERROR_SYSTEM with the file's name in front. Always returns -1. */
 int parameters_error(const struct model_file *file, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Before all others: the file says that it is of this stage, and no word's value is longer than any
+ * that is read (63 bytes), so that none passes for absent. 0, or -1 with ERROR_SYSTEM. */
+int parameters_begin(const struct model_file *file, const char *stage);
+
+/* Tensors "PREFIXn..." have no n of layers or more: the file means what its config says. 0, or -1
+ * with ERROR_SYSTEM. */
+int parameters_layers(const struct model_file *file, const char *prefix, size_t layers);
+
+/* A hyper-parameter that is 0 or 1; 0 if absent. 0, or -1 with ERROR_SYSTEM. */
+int parameters_flag(const struct model_file *file, const char *word, bool *flag);
+
+/* A token's number, which is one of the vocabulary (-1: none, as if absent). 0, or -1 with
+ * ERROR_SYSTEM. */
+int parameters_token(const struct model_file *file, const char *word, size_t vocabulary);
 
 /* A hyper-parameter in [1, most]. 0, or -1 with ERROR_SYSTEM. */
 int parameters_size(const struct model_file *file, const char *word, size_t most, size_t *size);

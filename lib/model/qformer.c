@@ -27,7 +27,8 @@ static bool has_tensor(const struct qformer *qformer, const char *key)
 static int read_sizes(struct qformer *qformer)
 {
 	const struct model_file *file = qformer->file;
-	if (parameters_size(file, "width", PARAMETERS_WIDTH_MOST, &qformer->width) < 0 ||
+	if (parameters_begin(file, "qformer") < 0 ||
+	    parameters_size(file, "width", PARAMETERS_WIDTH_MOST, &qformer->width) < 0 ||
 	    parameters_size(file, "layers", PARAMETERS_LAYERS_MOST, &qformer->layers) < 0 ||
 	    parameters_size(file, "heads", PARAMETERS_WIDTH_MOST, &qformer->heads) < 0 ||
 	    parameters_size(file, "mlp_width", PARAMETERS_WIDTH_MOST, &qformer->mlp_width) < 0 ||
@@ -41,7 +42,13 @@ static int read_sizes(struct qformer *qformer)
 	if (qformer->width % qformer->heads != 0)
 		return parameters_error(
 		    file, "width %zu is not a multiple of %zu heads", qformer->width, qformer->heads);
-	if (has(qformer, "text") &&
+	bool reads_text, instruction;
+	if (parameters_flag(file, "text", &reads_text) < 0 ||
+	    parameters_flag(file, "instruction", &instruction) < 0)
+		return -1;
+	if (instruction && !reads_text)
+		return parameters_error(file, "config has \"instruction\" without \"text\"");
+	if (reads_text &&
 	    (parameters_size(file, "vocabulary", PARAMETERS_ROWS_MOST, &qformer->vocabulary) < 0 ||
 	        parameters_size(file, "positions", PARAMETERS_WIDTH_MOST, &qformer->positions) < 0))
 		return -1;

@@ -57,6 +57,8 @@ static int read_mlp(
 
 int qformer_read_layers(struct qformer *qformer)
 {
+	if (parameters_layers(qformer->file, "encoder.layer.", qformer->layers) < 0)
+		return -1;
 	qformer->layer = memory_allocate_zero(qformer->layers, sizeof *qformer->layer);
 	if (!qformer->layer)
 		return -1;

@@ -20,6 +20,7 @@
 enum {
 	BATCH = 8, /* pictures that go through the blocks together: bounds the buffers */
 	SIDE_MOST = 4096,
+	GRID_MOST = 128, /* 16384 patches: attention is quadratic in them */
 	CHANNELS = 3,
 };
 
@@ -77,7 +78,8 @@ static int read_sizes(struct vit *vit, int side)
 {
 	const struct model_file *file = vit->file;
 	size_t own_side;
-	if (parameters_size(file, "width", PARAMETERS_WIDTH_MOST, &vit->width) < 0 ||
+	if (parameters_begin(file, "vit") < 0 ||
+	    parameters_size(file, "width", PARAMETERS_WIDTH_MOST, &vit->width) < 0 ||
 	    parameters_size(file, "layers", PARAMETERS_LAYERS_MOST, &vit->layers) < 0 ||
 	    parameters_size(file, "heads", PARAMETERS_WIDTH_MOST, &vit->heads) < 0 ||
 	    parameters_size(file, "mlp_width", PARAMETERS_WIDTH_MOST, &vit->mlp_width) < 0 ||
@@ -92,6 +94,10 @@ static int read_sizes(struct vit *vit, int side)
 		return parameters_error(
 		    file, "width %zu is not a multiple of %zu heads", vit->width, vit->heads);
 	vit->grid = vit->side / vit->patch;
+	if (vit->grid > GRID_MOST)
+		return error_system("a side of %zu has %zu x %zu patches of %zu, at most %d x %d can be "
+		                    "encoded",
+		    vit->side, vit->grid, vit->grid, vit->patch, GRID_MOST, GRID_MOST);
 	vit->tokens = 1 + vit->grid * vit->grid;
 	return 0;
 }
@@ -118,8 +124,9 @@ static int read_colours(struct vit *vit)
 	return 0;
 }
 
-/* The position embeddings [tokens][width], resized if the file's grid is another. */
-static int read_positions(struct vit *vit)
+/* The position embeddings [tokens][width], resized if the file's grid is another, which it may be
+ * only where the caller wants another side than the file's own. */
+static int read_positions(struct vit *vit, bool own_side)
 {
 	static const char key[] = "embeddings.position_embedding";
 	struct weight weight;
@@ -135,6 +142,11 @@ static int read_positions(struct vit *vit)
 		return -1;
 	if (grid == vit->grid)
 		return 0;
+	if (own_side)
+		return parameters_error(vit->file,
+		    "config word \"side\" is %zu, which has %zu x %zu patches; its position embeddings "
+		    "are for %zu x %zu",
+		    vit->side, vit->grid, vit->grid, grid, grid);
 	vit->resized = memory_allocate(vit->tokens * vit->width, sizeof(float));
 	if (!vit->resized)
 		return -1;
@@ -155,13 +167,15 @@ static int read_parameters(struct vit *vit, int side)
 	    parameters_norm(vit->file, "post_layernorm", vit->width, post_eps, true, &vit->post_norm) <
 	        0)
 		return -1;
+	if (parameters_layers(vit->file, "encoder.layers.", vit->layers) < 0)
+		return -1;
 	vit->blocks = memory_allocate(vit->layers, sizeof *vit->blocks);
 	if (!vit->blocks)
 		return -1;
 	for (size_t layer = 0; layer < vit->layers; layer++)
 		if (read_block(vit, layer, eps, &vit->blocks[layer]) < 0)
 			return -1;
-	return read_positions(vit);
+	return read_positions(vit, side <= 0);
 }
 
 struct vit *vit_open(const char *model, int side)

@@ -11,8 +11,8 @@
 struct vit;
 
 /* Open vit.zv of the model (model_file.h) for square pictures of side pixels (a multiple of the
- * patch size; 0: the model's own). Another side than the checkpoint's grid interpolates the
- * position embeddings. NULL with a recorded error. */
+ * patch size, at most 128 patches; 0: the model's own, which its position embeddings must fit).
+ * Another side interpolates the position embeddings. NULL with a recorded error. */
 struct vit *vit_open(const char *model, int side);
 void vit_close(struct vit *vit);
 
