@@ -1,6 +1,7 @@
 /* llama - the language model against the reference data: prefill, decoding, batches, caches. */
 #include "reference.h"
 #include "base/threads.h"
+#include "model/language.h"
 #include "model/llama.h"
 #include "model/llama_cache.h"
 #include "num/linear.h"
@@ -9,7 +10,7 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
-enum { IDS_MOST = 256 };
+enum { IDS_MOST = 256, STORY_STEPS = 64, STORY_WORDS = 512 };
 static const double tolerance = 1e-5;
 
 static size_t greatest(const float *logits, size_t count)
@@ -22,7 +23,7 @@ static size_t greatest(const float *logits, size_t count)
 }
 
 /* Soft prompt of a picture and the ids behind it as rows; their number. */
-static size_t prompt_rows(const struct llama *llama, const float *soft, size_t queries,
+static size_t sequence_rows(const struct llama *llama, const float *soft, size_t queries,
     const int32_t *ids, size_t count, float *rows)
 {
 	memcpy(rows, soft, queries * llama_width(llama) * sizeof *rows);
@@ -52,7 +53,7 @@ static struct prompt read_prompt(
 		exit(2);
 	prompt.queries = values / llama_width(llama);
 	prompt.rows = memory_allocate((prompt.queries + count) * llama_width(llama), sizeof(float));
-	prompt.count = prompt_rows(llama, soft, prompt.queries, ids, count, prompt.rows);
+	prompt.count = sequence_rows(llama, soft, prompt.queries, ids, count, prompt.rows);
 	memory_release(soft);
 	const struct json *runs = json_member(reference->json, "generate");
 	for (size_t i = 0; i < json_count(runs); i++) {
@@ -119,7 +120,7 @@ static void check_greedy(struct llama *llama, const struct reference *reference)
 			wanted += step < prompts[i].greedy_count;
 			right += step < prompts[i].greedy_count && ids[i] == prompts[i].greedy[step];
 		}
-		llama_cache_copy(copy, caches[2]);
+		llama_cache_copy(copy, caches[2], 0);
 		llama_decode(llama, caches, ids, BATCH, logits);
 		llama_decode(llama, &copy, ids + 2, 1, alone);
 		same += memcmp(alone, logits + 2 * vocabulary, vocabulary * sizeof *alone) == 0;
@@ -198,6 +199,38 @@ static void project_again(const char *adapter, struct prompt *prompt, size_t wid
 	model_file_close(file);
 }
 
+/* The scalings that an adapter was imported with: those of the modules in expected.json, and no
+ * others. */
+static void check_scalings(const char *adapter, const char *name)
+{
+	struct model_file *file = model_file_open_path(adapter);
+	struct json *json = json_open(tap_shared("zoo/A/peft-lora/expected.json"));
+	const struct json *scalings =
+	    json_member(json_member(json_member(json, "adapters"), name), "scalings");
+	size_t right = 0, kept = 0, key_size;
+	for (struct json_walk walk = json_walk_start(scalings); json_walk_next(&walk);) {
+		static const char prefix[] = "language_model.";
+		char key[200];
+		double wanted = 0;
+		struct weight weight;
+		size_t skip = strncmp(walk.key, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0;
+		snprintf(key, sizeof key, "%.*s.scale", (int)(walk.key_size - skip), walk.key + skip);
+		json_number(walk.value, &wanted);
+		if (file && model_file_find(file, key, &weight) && weight.dtype == 'f') {
+			double got = (double)*(const float *)weight.data;
+			right += fabs(got - wanted) <= 1e-6 * wanted;
+		}
+	}
+	const char *key;
+	struct weight weight;
+	for (size_t i = 0; file && model_file_at(file, i, &key, &key_size, &weight); i++)
+		kept += key_size > 6 && memcmp(key + key_size - 6, ".scale", 6) == 0;
+	TAP_OK(right > 0 && right == kept && kept == json_count(scalings),
+	    "%s: %zu scalings of %zu are right, %zu are kept", name, right, json_count(scalings), kept);
+	json_release(json);
+	model_file_close(file);
+}
+
 static void check_adapters(const char *model)
 {
 	static const char *const names[] = { "qkv-list", "regex-rslora-patterns", "modules-to-save",
@@ -205,15 +238,16 @@ static void check_adapters(const char *model)
 	struct reference reference = reference_open("zoo/A/hf-blip2/");
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		char source[100], path[100], file[200];
-		uint64_t tensors;
+		struct import_adapter_count count;
 		struct llama *llama = llama_open(model);
 		struct prompt prompt = read_prompt(llama, &reference, 0, 1);
 		snprintf(source, sizeof source, "zoo/A/peft-lora/%s", names[i]);
 		snprintf(path, sizeof path, "%s.zv", names[i]);
 		snprintf(file, sizeof file, "%s/expected.safetensors", source);
-		if (TAP_OK(import_keep_adapter(tap_shared(source), path, &tensors) == 0 &&
+		if (TAP_OK(import_keep_adapter(tap_shared(source), path, &count) == 0 &&
 		               llama_adapt(llama, path) == 0,
 		        "adapter %s", names[i])) {
+			check_scalings(path, names[i]);
 			project_again(path, &prompt, llama_width(llama));
 			check_prompt(llama, &prompt, file, "logits");
 		} else {
@@ -224,6 +258,71 @@ static void check_adapters(const char *model)
 		llama_close(llama);
 	}
 	reference_close(&reference);
+}
+
+/* One case of hf-instruct: the ids of its prompt, and the logits behind it. */
+static void check_case(
+    struct language *language, const struct reference *reference, const struct json *one)
+{
+	enum { QUERIES = 8 };
+	char prefix[40], name[80];
+	int32_t wanted[IDS_MOST];
+	int64_t picture = 0, number = 0;
+	size_t size, wanted_count = reference_ids(json_member(one, "llm_ids"), wanted, IDS_MOST);
+	json_whole(json_member(one, "image"), 0, 9, &picture);
+	json_whole(json_member(one, "case"), 0, 9, &number);
+	snprintf(prefix, sizeof prefix, "image%d.case%d", (int)picture, (int)number);
+	/* The first case is the bare instruction behind <s>, the others go through the template. */
+	struct prompt_rules rules = language->rules;
+	if (number == 0) {
+		rules.template = NULL;
+		rules.bos = PROMPT_BOS_YES;
+	}
+	struct template_turn turn = { json_text(json_member(one, "instruction"), &size), NULL };
+	struct ids ids = { 0 };
+	TAP_OK(prompt_sequence(&rules, &turn, 1, QUERIES, &ids) == 0 &&
+	           ids.count == QUERIES + wanted_count &&
+	           memcmp(ids.at + QUERIES, wanted, wanted_count * sizeof *wanted) == 0,
+	    "%s: the ids of the prompt", prefix);
+	struct llama *llama = language->llama;
+	size_t vocabulary = llama_vocabulary(llama);
+	snprintf(name, sizeof name, "%s.soft_prompt", prefix);
+	float *soft = reference_values(reference->tensors, name, &size);
+	snprintf(name, sizeof name, "%s.logits", prefix);
+	float *expected = reference_values(reference->tensors, name, &size);
+	float *rows = memory_allocate(ids.count * llama_width(llama), sizeof *rows);
+	float *logits = memory_allocate(ids.count * vocabulary, sizeof *logits);
+	struct llama_cache *cache = llama_cache_new(llama);
+	if (TAP_OK(prompt_embed(llama, ids.at, ids.count, soft, rows) == 0 &&
+	               llama_prefill(llama, cache, rows, ids.count, true, logits) == 0 &&
+	               size % vocabulary == 0 && size <= ids.count * vocabulary,
+	        "%s runs", prefix)) {
+		/* the last rows are there */
+		const float *last = logits + ids.count * vocabulary - size;
+		double error = reference_error(last, expected, size);
+		TAP_OK(error <= tolerance, "%s (%.1e)", name, error);
+	}
+	llama_cache_release(cache);
+	memory_release(logits);
+	memory_release(rows);
+	memory_release(soft);
+	memory_release(expected);
+	ids_clear(&ids);
+}
+
+static void check_instructed(void)
+{
+	const char *model = reference_model("zoo/A/hf-instruct", "instruct");
+	struct language language;
+	if (!model || !TAP_OK(language_open(&language, model, NULL, false) == 0, "instruct opens"))
+		return;
+	struct reference reference = reference_open("zoo/A/hf-instruct/");
+	const struct json *cases = json_member(reference.json, "cases");
+	TAP_OK(json_count(cases) == 6, "there are six cases");
+	for (size_t i = 0; i < json_count(cases); i++)
+		check_case(&language, &reference, json_item(cases, i));
+	reference_close(&reference);
+	language_close(&language);
 }
 
 /* Base + delta in f16. */
@@ -244,6 +343,29 @@ static void check_delta(void)
 	memory_release(prompt.rows);
 	reference_close(&reference);
 	llama_close(llama);
+}
+
+/* The ids behind prefix, soft prompt and the first two of the suffix: rows [2 + 6 + 2][width]. */
+static void check_tiny_greedy(struct llama *llama, const float *rows)
+{
+	enum { ROWS = 10, STEPS = 20, WORDS = 96 };
+	struct json *json = json_open(tap_shared("oracles/tiny-blip2/stage2.losses.json"));
+	int32_t wanted[STEPS + 1], got[STEPS] = { 0 };
+	float logits[WORDS];
+	size_t count =
+	    reference_ids(json_member(json, "greedy20_from_prefix_query_suffix2"), wanted, STEPS + 1);
+	struct llama_cache *cache = llama_cache_new(llama);
+	if (TAP_OK(llama_vocabulary(llama) == WORDS && count == STEPS &&
+	               llama_prefill(llama, cache, rows, ROWS, false, logits) == 0,
+	        "LAVIS' greedy ids are there")) {
+		for (size_t step = 0; step < STEPS; step++) {
+			got[step] = (int32_t)greatest(logits, WORDS);
+			llama_decode(llama, &cache, &got[step], 1, logits);
+		}
+		TAP_OK(memcmp(got, wanted, sizeof got) == 0, "LAVIS' 20 greedy ids");
+	}
+	llama_cache_release(cache);
+	json_release(json);
 }
 
 /* LAVIS' LLaMA: rows as they come, a batch of two. Padding is at the end: rows before it do not
@@ -272,6 +394,7 @@ static void check_tiny(void)
 		TAP_OK(error <= tolerance, "LAVIS' logits of sample %zu (%.1e)", i, error);
 		llama_cache_release(cache);
 	}
+	check_tiny_greedy(llama, rows);
 	memory_release(rows);
 	memory_release(wanted);
 	memory_release(mask);
@@ -289,11 +412,28 @@ static bool run_tool(const char *const arguments[])
 	       waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* The mean over positions of what the next id costs: -log p. */
+static void check_cross_entropy(const float *logits, const int32_t *ids, const struct json *json)
+{
+	double total = 0, wanted = -1;
+	for (size_t step = 0; step + 1 < STORY_STEPS; step++) {
+		const float *row = logits + step * STORY_WORDS;
+		double sum = 0;
+		for (size_t i = 0; i < STORY_WORDS; i++)
+			sum += exp((double)row[i]);
+		total += log(sum) - (double)row[ids[step + 1]];
+	}
+	total /= STORY_STEPS - 1;
+	json_number(json_member(json, "mean_ce_over_63_targets"), &wanted);
+	TAP_OK(fabs(total - wanted) <= 1e-5 * wanted, "mean cross-entropy %.7f, wanted %.7f", total,
+	    wanted);
+}
+
 /* A trained model with grouped keys, interleaved rotary pairs and a tied output: 64 positions of
  * llama2.c's own logits, by prefill and token by token. */
 static void check_stories(void)
 {
-	enum { STEPS = 64, WORDS = 512 };
+	enum { STEPS = STORY_STEPS, WORDS = STORY_WORDS };
 	const char *weights = reference_path("oracles/stories260k/stories260K.bin");
 	if (!weights) {
 		tap_skip("stories260k", "no reference data");
@@ -319,6 +459,7 @@ static void check_stories(void)
 	llama_prefill(llama, cache, rows, STEPS, true, all);
 	double error = reference_error(all, wanted, STEPS * WORDS);
 	TAP_OK(error <= tolerance, "stories260k by prefill (%.1e)", error);
+	check_cross_entropy(all, ids, json);
 	llama_cache_truncate(cache, 0);
 	for (size_t step = 0; step < STEPS; step++)
 		llama_decode(llama, &cache, &ids[step], 1, steps + step * WORDS);
@@ -346,6 +487,7 @@ int main(void)
 	llama_close(llama);
 	if (model)
 		check_adapters(model);
+	check_instructed();
 	check_delta();
 	check_tiny();
 	check_stories();
