@@ -162,13 +162,8 @@ static bool has_file(void)
 /* Results for a file that is standard output are gathered; whoever interrupts has paid for them. */
 static void keep_results(void)
 {
-	if (has_file() || !output_is_regular(work.outlet.output))
-		return;
-	if (output_commit(work.outlet.output) != 0)
+	if (!has_file() && output_flush(work.outlet.output) != 0)
 		program_fail("standard output");
-	work.outlet.output = output_open(NULL);
-	if (work.outlet.output == NULL)
-		program_fail(NULL);
 }
 
 /* The end of the work on one record: SIGINT during it ends the program here. */
@@ -249,6 +244,7 @@ static void settle_generation(void)
 		settings->bos = bpe_bos(bpe);
 	if (settings->eos < 0)
 		settings->eos = bpe_eos(bpe);
+	settings->logprobs = common.json || option.logprobs;
 	settings->id_limit = option.all_ids ? 0 : (size_t)bpe_size(bpe);
 	if (generation_settings_apply(settings, &option.wishes) != 0)
 		program_usage("%s", error_text());

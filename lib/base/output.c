@@ -183,7 +183,7 @@ static int write_fully(int descriptor, const unsigned char *bytes, size_t size)
 	return 0;
 }
 
-static int flush_gathered(struct output *output)
+int output_flush(struct output *output)
 {
 	size_t size = output->gathered_size;
 	output->gathered_size = 0;
@@ -193,11 +193,11 @@ static int flush_gathered(struct output *output)
 int output_write(struct output *output, const void *bytes, size_t size)
 {
 	if (!output->regular || size >= GATHER_SIZE) {
-		if (flush_gathered(output) < 0)
+		if (output_flush(output) < 0)
 			return -1;
 		return write_fully(output->descriptor, bytes, size);
 	}
-	if (output->gathered_size + size > GATHER_SIZE && flush_gathered(output) < 0)
+	if (output->gathered_size + size > GATHER_SIZE && output_flush(output) < 0)
 		return -1;
 	memcpy(output->gathered + output->gathered_size, bytes, size);
 	output->gathered_size += size;
@@ -206,7 +206,7 @@ int output_write(struct output *output, const void *bytes, size_t size)
 
 int output_patch(struct output *output, uint64_t offset, const void *bytes, size_t size)
 {
-	if (flush_gathered(output) < 0)
+	if (output_flush(output) < 0)
 		return -1;
 	const unsigned char *at = bytes;
 	while (size > 0) {
@@ -285,7 +285,7 @@ static int publish(struct output *output)
 
 int output_commit(struct output *output)
 {
-	int result = flush_gathered(output);
+	int result = output_flush(output);
 	/* A program that is in trouble has not written all that it should have. */
 	if (result == 0 && output->slot >= 0 && message_status() == EXIT_TROUBLE)
 		result = error_system("not written because of the trouble above");

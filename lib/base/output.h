@@ -23,6 +23,10 @@ struct output *output_open(const char *path);
  * has gone away ends the process by SIGPIPE without a message. 0, or -1 with ERROR_SYSTEM. */
 int output_write(struct output *output, const void *bytes, size_t size);
 
+/* Let go of what was gathered: whatever ends the program, it is in the file. 0, or -1 with
+ * ERROR_SYSTEM. */
+int output_flush(struct output *output);
+
 /* Overwrite size bytes at offset that were written before (regular files only). 0 or -1. */
 int output_patch(struct output *output, uint64_t offset, const void *bytes, size_t size);
 

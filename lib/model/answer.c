@@ -11,6 +11,10 @@
 void answer_begin(struct answer *answer, const char *const *stops, size_t stop_count)
 {
 	*answer = (struct answer){ .stops = stops, .stop_count = stop_count };
+	for (size_t i = 0; i < stop_count; i++) {
+		size_t length = strlen(stops[i]);
+		answer->longest = length > answer->longest ? length : answer->longest;
+	}
 }
 
 void answer_clear(struct answer *answer)
@@ -19,10 +23,19 @@ void answer_clear(struct answer *answer)
 	answer_begin(answer, answer->stops, answer->stop_count);
 }
 
-/* The first occurrence of a stop text in text[0..size-1], or size. */
-static size_t find_stop(const struct answer *answer, const char *text, size_t size)
+/* Where a stop text can begin that is not whole before byte end. */
+static size_t earliest(const struct answer *answer, size_t end)
 {
-	for (size_t at = 0; at < size; at++) {
+	return answer->longest == 0     ? SIZE_MAX
+	       : end >= answer->longest ? end - (answer->longest - 1)
+	                                : 0;
+}
+
+/* The first occurrence of a stop text in text[0..size-1], or size; none is within the first `old`
+ * bytes. */
+static size_t find_stop(const struct answer *answer, const char *text, size_t size, size_t old)
+{
+	for (size_t at = earliest(answer, old); at < size; at++) {
 		for (size_t i = 0; i < answer->stop_count; i++) {
 			size_t length = strlen(answer->stops[i]);
 			if (length <= size - at && memcmp(text + at, answer->stops[i], length) == 0)
@@ -48,7 +61,7 @@ static int make_room(struct answer *answer, size_t size)
 static void take(struct answer *answer, size_t size)
 {
 	size_t all = answer->size + size;
-	answer->size = find_stop(answer, answer->text, all);
+	answer->size = find_stop(answer, answer->text, all, answer->size);
 	answer->stopped = answer->size < all;
 	answer->text[answer->size] = '\0';
 }
@@ -87,7 +100,7 @@ size_t answer_settled(const struct answer *answer)
 {
 	size_t settled = answer->size;
 	if (!answer->stopped) {
-		for (size_t at = 0; at < answer->size; at++) {
+		for (size_t at = earliest(answer, answer->size); at < answer->size; at++) {
 			if (may_become_stop(answer, answer->text + at, answer->size - at)) {
 				settled = at;
 				break;

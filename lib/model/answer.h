@@ -10,9 +10,9 @@
 #include "text/bpe.h"
 
 struct answer {
-	const char *const *stops; /* stop_count texts, none of them empty */
-	size_t stop_count;
-	char *text; /* size bytes and a zero byte; the answer's */
+	const char *const *stops;   /* stop_count texts, none of them empty */
+	size_t stop_count, longest; /* longest: bytes of the longest of them */
+	char *text;                 /* size bytes and a zero byte; the answer's */
 	size_t size, capacity;
 	bool stopped;             /* a stop text was found and cut off, with all behind it */
 	struct bpe_stream stream; /* where answer_add_token() is */

@@ -16,6 +16,7 @@ struct generator {
 	struct generation_settings settings;
 	size_t vocabulary;
 	struct candidate *candidates; /* vocabulary, for sampling */
+	bool *marks;                  /* vocabulary, for logits_penalise() */
 	float *logits;                /* of a step: a row for each token that is read */
 	struct llama_cache **caches;  /* the caches these tokens go to */
 	int32_t *ids;                 /* the tokens */
@@ -25,6 +26,8 @@ struct generator {
 struct generation {
 	struct generator *generator;
 	struct llama_cache **caches; /* settings.beams; which belongs to which beam changes */
+	struct llama_cache **kept;   /* as many, for inherit_caches() */
+	size_t prompt;               /* rows that all caches of beams have in common */
 	struct beam_search *search;  /* NULL without beams */
 	struct random random;
 	int32_t *ids; /* without beams: the answer so far, behind one place for BOS */
@@ -52,7 +55,8 @@ struct generator *generator_new(struct llama *llama, const struct generation_set
 	if (settings->id_limit == 0 || settings->id_limit > generator->vocabulary)
 		generator->settings.id_limit = generator->vocabulary;
 	generator->candidates = memory_allocate(generator->vocabulary, sizeof(struct candidate));
-	if (generator->candidates == NULL) {
+	generator->marks = memory_allocate_zero(generator->vocabulary, sizeof *generator->marks);
+	if (generator->candidates == NULL || generator->marks == NULL) {
 		generator_release(generator);
 		return NULL;
 	}
@@ -64,6 +68,7 @@ void generator_release(struct generator *generator)
 	if (generator == NULL)
 		return;
 	memory_release(generator->candidates);
+	memory_release(generator->marks);
 	memory_release(generator->logits);
 	memory_release(generator->caches);
 	memory_release(generator->ids);
@@ -78,10 +83,11 @@ struct generation *generation_new(struct generator *generator)
 		return NULL;
 	generation->generator = generator;
 	generation->caches = memory_allocate_zero(settings->beams, sizeof *generation->caches);
+	generation->kept = memory_allocate(settings->beams, sizeof *generation->kept);
 	generation->ids = memory_allocate(settings->max_new + 1, sizeof *generation->ids);
 	generation->logprobs = memory_allocate(settings->max_new, sizeof *generation->logprobs);
-	bool failed =
-	    generation->caches == NULL || generation->ids == NULL || generation->logprobs == NULL;
+	bool failed = generation->caches == NULL || generation->kept == NULL ||
+	              generation->ids == NULL || generation->logprobs == NULL;
 	for (size_t i = 0; !failed && i < settings->beams; i++) {
 		generation->caches[i] = llama_cache_new(generator->llama);
 		failed = generation->caches[i] == NULL;
@@ -102,6 +108,7 @@ void generation_release(struct generation *generation)
 		if (generation->caches[i] != NULL)
 			llama_cache_release(generation->caches[i]);
 	memory_release(generation->caches);
+	memory_release(generation->kept);
 	beam_release(generation->search);
 	memory_release(generation->ids);
 	memory_release(generation->logprobs);
@@ -109,11 +116,14 @@ void generation_release(struct generation *generation)
 }
 
 /* Penalties on the scores that follow ids[0..count-1]; ids[-1] is the BOS that 4.33 counts. */
-static void process(const struct generation_settings *settings, float *scores, size_t vocabulary,
-    const int32_t *ids, size_t count)
+static void process(
+    const struct generator *generator, float *scores, const int32_t *ids, size_t count)
 {
+	const struct generation_settings *settings = &generator->settings;
+	size_t vocabulary = generator->vocabulary;
 	size_t bos = settings->count_bos && settings->bos >= 0 ? 1 : 0;
-	logits_penalise(scores, vocabulary, settings->repetition_penalty, ids - bos, count + bos);
+	logits_penalise(
+	    scores, vocabulary, settings->repetition_penalty, ids - bos, count + bos, generator->marks);
 	if (count < settings->min_new)
 		logits_forbid(scores, vocabulary, settings->eos);
 }
@@ -125,7 +135,7 @@ static int choose(struct generation *generation, float *scores)
 	const struct generation_settings *settings = &generator->settings;
 	size_t vocabulary = generator->vocabulary;
 	logits_limit(scores, vocabulary, settings->id_limit);
-	process(settings, scores, vocabulary, generation->ids + 1, generation->count);
+	process(generator, scores, generation->ids + 1, generation->count);
 	int32_t id = -1;
 	if (settings->sample) {
 		size_t left =
@@ -137,10 +147,12 @@ static int choose(struct generation *generation, float *scores)
 	}
 	if (id < 0)
 		return error_input("the model's scores are not numbers");
-	double logprob = scores[id] - logits_log_sum(scores, vocabulary);
-	generation->sum += logprob;
-	generation->logprobs[generation->count++] = (float)logprob;
-	generation->ids[generation->count] = id;
+	if (settings->logprobs) {
+		double logprob = scores[id] - logits_log_sum(scores, vocabulary);
+		generation->sum += logprob;
+		generation->logprobs[generation->count] = (float)logprob;
+	}
+	generation->ids[++generation->count] = id;
 	if (id == settings->eos)
 		generation->finish = GENERATION_EOS;
 	else if (generation->count == generation->most)
@@ -150,9 +162,10 @@ static int choose(struct generation *generation, float *scores)
 }
 
 /* Give each open hypothesis a cache with its parent's rows: the first child takes the parent's
- * over, others get a copy in one that no hypothesis needs. */
-static int inherit_caches(struct generation *generation, struct llama_cache **kept)
+ * over, others get a copy in one that no hypothesis needs: of what is behind the prompt. */
+static int inherit_caches(struct generation *generation)
 {
+	struct llama_cache **kept = generation->kept;
 	size_t beams = generation->generator->settings.beams, live = beam_live(generation->search);
 	struct llama_cache **old = generation->caches;
 	size_t free_slot = 0;
@@ -173,7 +186,8 @@ static int inherit_caches(struct generation *generation, struct llama_cache **ke
 				break;
 		}
 		kept[i] = old[free_slot++];
-		if (i < live && llama_cache_copy(kept[i], old[beam_parent(generation->search, i)]) != 0)
+		if (i < live && llama_cache_copy(kept[i], old[beam_parent(generation->search, i)],
+		                    generation->prompt) != 0)
 			return -1;
 	}
 	memcpy(old, kept, beams * sizeof *kept);
@@ -206,7 +220,7 @@ static int choose_beams(struct generation *generation, float *scores)
 		logits_limit(row, vocabulary, settings->id_limit);
 		logits_log_softmax(row, vocabulary);
 		memcpy(generation->ids + 1, ids, count * sizeof *ids); /* behind the place for BOS */
-		process(settings, row, vocabulary, generation->ids + 1, count);
+		process(generator, row, generation->ids + 1, count);
 	}
 	if (beam_step(generation->search, scores, vocabulary) != 0)
 		return -1;
@@ -215,10 +229,7 @@ static int choose_beams(struct generation *generation, float *scores)
 		finish_beams(generation);
 		return 0;
 	}
-	struct llama_cache **kept = memory_allocate(settings->beams, sizeof *kept);
-	int status = kept == NULL ? -1 : inherit_caches(generation, kept);
-	memory_release(kept);
-	return status;
+	return inherit_caches(generation);
 }
 
 static int make_room(struct generator *generator, size_t rows)
@@ -247,7 +258,12 @@ static int begin_beams(struct generation *generation)
 		.count_bos = settings->count_bos && settings->bos >= 0 };
 	beam_release(generation->search);
 	generation->search = beam_new(&rules);
-	return generation->search == NULL ? -1 : 0;
+	if (generation->search == NULL)
+		return -1;
+	for (size_t i = 1; i < settings->beams; i++)
+		if (llama_cache_copy(generation->caches[i], generation->caches[0], 0) != 0)
+			return -1;
+	return 0;
 }
 
 int generation_begin(
@@ -266,6 +282,7 @@ int generation_begin(
 	/* the last token chosen is not read again, so one more than what is left fits */
 	size_t left = positions - keep - count + 1;
 	generation->most = settings->max_new < left ? settings->max_new : left;
+	generation->prompt = keep + count;
 	llama_cache_truncate(generation->caches[0], keep);
 	if (make_room(generator, settings->beams) != 0)
 		return -1;
@@ -360,7 +377,8 @@ struct generation_result generation_result(const struct generation *generation, 
 	}
 	const struct generation_settings *settings = &generation->generator->settings;
 	double length = pow((double)generation->count, settings->length_penalty);
-	return (struct generation_result){ generation->ids + 1, generation->logprobs, generation->count,
+	return (struct generation_result){ generation->ids + 1,
+		settings->logprobs ? generation->logprobs : NULL, generation->count,
 		generation->count > 0 && generation->ids[generation->count] == settings->eos,
 		generation->count > 0 ? generation->sum / length : 0 };
 }

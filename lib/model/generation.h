@@ -31,6 +31,7 @@ struct generation_settings {
 	bool count_bos;            /* the ids begin with a BOS, as transformers 4.33 has it */
 	size_t min_new, max_new;   /* tokens; eos cannot come before min_new */
 	int32_t bos, eos;          /* -1: none */
+	bool logprobs;             /* results without beams have log-probabilities and a score */
 	size_t id_limit;           /* ids from here on belong to no token; 0: all ids are possible */
 };
 
@@ -94,10 +95,11 @@ enum generation_finish generation_finish(const struct generation *generation);
 /* An answer: ids with the eos that ended it. */
 struct generation_result {
 	const int32_t *ids;
-	const float *logprobs; /* of each id, after penalties and before temperature; NULL: beams */
+	const float *logprobs; /* of each id, after penalties, before temperature; NULL: none kept */
 	size_t count;
 	bool ended;   /* by eos, which is the last id */
-	double score; /* sum of log-probabilities / count^length_penalty; beams: see beam.h */
+	double score; /* sum of log-probabilities / count^length_penalty, 0 if none are kept; beams: see
+	               * beam.h */
 };
 /* So far, and in the end. Without beams there is one; with beams best first, known when done. */
 size_t generation_results(const struct generation *generation);

@@ -188,8 +188,8 @@ int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *r
 }
 
 /* One block over one new row of each sequence. */
-static int decode_layer(struct llama *llama, struct llama_cache *const *caches,
-    struct attention_cache *keys, size_t n, size_t count)
+static int decode_layer(
+    struct llama *llama, struct llama_cache *const *caches, size_t n, size_t count)
 {
 	const struct llama_layer *layer = &llama->layer[n];
 	if (run_qkv(llama, layer, count, true, llama->k, llama->v) < 0)
@@ -199,10 +199,10 @@ static int decode_layer(struct llama *llama, struct llama_cache *const *caches,
 		size_t at = cache->length * cache->width, bytes = cache->width * sizeof(float);
 		memcpy(cache->k[n] + at, llama->k + i * cache->width, bytes);
 		memcpy(cache->v[n] + at, llama->v + i * cache->width, bytes);
-		keys[i] = (struct attention_cache){ cache->k[n], cache->v[n], cache->length + 1 };
+		llama->keys[i] = (struct attention_cache){ cache->k[n], cache->v[n], cache->length + 1 };
 	}
-	if (attention_decode(llama->q, keys, count, llama->heads, llama->kv_heads, llama->head_width,
-	        llama->context) < 0 ||
+	if (attention_decode(llama->q, llama->keys, count, llama->heads, llama->kv_heads,
+	        llama->head_width, llama->context) < 0 ||
 	    lora_forward(llama, &layer->o, llama->context, count, true, llama->x, LINEAR_ADD) < 0)
 		return -1;
 	return run_mlp(llama, layer, count, true);
@@ -214,21 +214,18 @@ int llama_decode(struct llama *llama, struct llama_cache *const *caches, const i
 	for (size_t i = 0; i < count; i++)
 		if (llama_cache_extend(caches[i], 1) < 0)
 			return -1;
-	struct attention_cache *keys = memory_allocate(count, sizeof *keys);
-	if (!keys || make_room(llama, count) < 0) {
-		memory_release(keys);
+	void *keys = llama->keys;
+	int result = memory_grow(&keys, &llama->keys_room, count, sizeof *llama->keys);
+	llama->keys = keys;
+	if (result < 0 || make_room(llama, count) < 0)
 		return -1;
-	}
 	llama_embed(llama, ids, count, llama->x);
 	for (size_t i = 0; i < count; i++)
 		rotary_angles(llama->rope_theta, caches[i]->length, llama->head_width,
 		    llama->turn + i * llama->head_width);
-	int result = 0;
-	for (size_t n = 0; n < llama->layers && result == 0; n++)
-		result = decode_layer(llama, caches, keys, n, count);
-	memory_release(keys);
-	if (result < 0)
-		return -1;
+	for (size_t n = 0; n < llama->layers; n++)
+		if (decode_layer(llama, caches, n, count) < 0)
+			return -1;
 	for (size_t i = 0; i < count; i++)
 		caches[i]->length++;
 	norm_rows(&llama->norm, llama->x, count, llama->normal);

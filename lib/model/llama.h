@@ -30,8 +30,9 @@ struct llama_cache *llama_cache_new(struct llama *llama); /* NULL: memory */
 void llama_cache_release(struct llama_cache *cache);
 /* Forget rows from length on (a chat that goes back), keep those before. */
 void llama_cache_truncate(struct llama_cache *cache, size_t length);
-/* Make target hold what source holds (beams). 0, or -1: memory. */
-int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source);
+/* Make target hold what source holds (beams); their first `same` rows are the same already. 0, or
+ * -1: memory. */
+int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source, size_t same);
 
 /* Rows of the embedding table: ids[count] -> rows [count][width]. ids must be in range. */
 void llama_embed(const struct llama *llama, const int32_t *ids, size_t count, float *rows);

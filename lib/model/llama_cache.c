@@ -80,15 +80,16 @@ int llama_cache_extend(struct llama_cache *cache, size_t rows)
 	return 0;
 }
 
-int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source)
+int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source, size_t same)
 {
-	target->length = 0;
-	if (llama_cache_extend(target, source->length) < 0)
+	target->length = same;
+	if (llama_cache_extend(target, source->length - same) < 0)
 		return -1;
-	size_t bytes = source->length * source->width * sizeof(float);
+	size_t from = same * source->width,
+	       bytes = (source->length - same) * source->width * sizeof(float);
 	for (size_t n = 0; bytes > 0 && n < source->layers; n++) {
-		memcpy(target->k[n], source->k[n], bytes);
-		memcpy(target->v[n], source->v[n], bytes);
+		memcpy(target->k[n] + from, source->k[n] + from, bytes);
+		memcpy(target->v[n] + from, source->v[n] + from, bytes);
 	}
 	target->length = source->length;
 	return 0;

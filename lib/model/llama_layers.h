@@ -50,6 +50,8 @@ struct llama {
 	float *turn;                 /* [room][head_width]: rotary angles */
 	float *low;                  /* [room][rank_most] */
 	size_t low_room;
+	struct attention_cache *keys; /* of the sequences that decode together */
+	size_t keys_room;
 };
 
 /* The linear layer that a tensor name without its ".weight" means, or NULL. */

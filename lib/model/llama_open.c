@@ -192,6 +192,7 @@ void llama_close(struct llama *llama)
 	release_layers(llama);
 	for (size_t i = 0; i < llama->adapter_count; i++)
 		model_file_close(llama->adapters[i]);
+	memory_release(llama->keys);
 	memory_release(llama->adapters);
 	model_file_close(llama->file);
 	memory_release(llama);

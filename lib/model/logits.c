@@ -9,20 +9,21 @@ void logits_limit(float *scores, size_t count, size_t limit)
 		scores[i] = -INFINITY;
 }
 
-void logits_penalise(
-    float *scores, size_t count, double penalty, const int32_t *seen, size_t seen_count)
+void logits_penalise(float *scores, size_t count, double penalty, const int32_t *seen,
+    size_t seen_count, bool *marks)
 {
 	if (penalty == 1)
 		return;
 	for (size_t i = 0; i < seen_count; i++) {
-		size_t first = 0; /* an id is penalised where it stands first */
-		while (seen[first] != seen[i])
-			first++;
-		if (first < i || seen[i] < 0 || (size_t)seen[i] >= count)
+		if (seen[i] < 0 || (size_t)seen[i] >= count || marks[seen[i]])
 			continue;
+		marks[seen[i]] = true;
 		float *score = &scores[seen[i]];
 		*score = (float)(*score > 0 ? *score / penalty : *score * penalty);
 	}
+	for (size_t i = 0; i < seen_count; i++)
+		if (seen[i] >= 0 && (size_t)seen[i] < count)
+			marks[seen[i]] = false;
 }
 
 void logits_forbid(float *scores, size_t count, int32_t id)

@@ -4,6 +4,7 @@
 #ifndef ZV_MODEL_LOGITS_H
 #define ZV_MODEL_LOGITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,9 +13,9 @@ void logits_limit(float *scores, size_t count, size_t limit);
 
 /* Repetition penalty p on each id that occurs in seen (once, however often it occurs): a positive
  * score is divided by p, another multiplied. Works on logits and, where all values are <= 0, on
- * log-probabilities. */
-void logits_penalise(
-    float *scores, size_t count, double penalty, const int32_t *seen, size_t seen_count);
+ * log-probabilities. marks [count]: scratch, all false before and after. */
+void logits_penalise(float *scores, size_t count, double penalty, const int32_t *seen,
+    size_t seen_count, bool *marks);
 
 /* Make one id impossible (eos before the least length is reached). */
 void logits_forbid(float *scores, size_t count, int32_t id);

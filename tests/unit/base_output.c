@@ -47,6 +47,25 @@ static int holds(const char *path, const char *text)
 	return size == strlen(text) && memcmp(buffer, text, size) == 0;
 }
 
+static void test_flush(void)
+{
+	int kept = dup(STDOUT_FILENO), file = open("gathered", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	fflush(stdout);
+	dup2(file, STDOUT_FILENO);
+	struct output *output = output_open(NULL);
+	int written = output_write(output, "one", 3);
+	bool waits = holds("gathered", "");
+	int flushed = output_flush(output), again = output_flush(output);
+	bool there = holds("gathered", "one");
+	output_commit(output);
+	dup2(kept, STDOUT_FILENO);
+	close(kept);
+	close(file);
+	TAP_OK(written == 0 && waits, "small writes to a file are gathered");
+	TAP_OK(flushed == 0 && again == 0 && there, "until they are flushed");
+	unlink("gathered");
+}
+
 static void test_atomic(void)
 {
 	make_file("old", "before");
@@ -185,6 +204,7 @@ static void test_full_pipe(void)
 
 int main(void)
 {
+	test_flush();
 	test_atomic();
 	test_special();
 	test_large();

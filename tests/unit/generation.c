@@ -27,6 +27,9 @@ struct llama_cache {
 	size_t count;
 };
 
+static size_t copied_calls,
+    copied_same; /* llama_cache_copy() in all, and of what is behind 5 rows */
+
 struct llama *llama_open(const char *model)
 {
 	(void)model;
@@ -86,9 +89,13 @@ void llama_cache_truncate(struct llama_cache *cache, size_t length)
 		cache->count = length;
 }
 
-int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source)
+/* Rows that the caller says are the same are not touched: were they not, the scores would differ. */
+int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source, size_t same)
 {
-	*target = *source;
+	copied_calls++;
+	copied_same += same == 5;
+	memcpy(target->rows + same, source->rows + same, (source->count - same) * sizeof(uint64_t));
+	target->count = source->count;
 	return 0;
 }
 
@@ -147,6 +154,7 @@ static struct generation_settings plain(void)
 		.max_new = 20,
 		.bos = 1,
 		.eos = EOS,
+		.logprobs = true,
 		.sampling = { .temperature = 1, .top_k = 0, .top_p = 1 } };
 }
 
@@ -207,6 +215,17 @@ static void test_greedy(struct llama *llama)
 		full = full || (result.count == 20 && generation_finish(generation) == GENERATION_LENGTH);
 	}
 	TAP_OK(right, "greedy takes the best each time and tells its log-probability");
+	struct generation_result told = generation_result(generation, 0);
+	settings.logprobs = false;
+	struct generator *silent = generator_new(llama, &settings);
+	struct generation *other = generation_new(silent);
+	run(silent, other, 19);
+	struct generation_result untold = generation_result(other, 0);
+	TAP_OK(untold.count == told.count && !untold.logprobs &&
+	           memcmp(untold.ids, told.ids, told.count * sizeof *told.ids) == 0,
+	    "and the same when nobody wants to know that");
+	generation_release(other);
+	generator_release(silent);
 	TAP_OK(ended && full, "some end by eos, some by length");
 	generation_release(generation);
 	generator_release(generator);
@@ -320,6 +339,10 @@ static void test_beams(struct llama *llama)
 			worst = fmax(worst, fabs(sum / (double)result.count - result.score));
 		}
 	}
+	copied_same = copied_calls = 0;
+	run(generator, generation, 1);
+	TAP_OK(copied_calls > 10 && copied_same == copied_calls - 3,
+	    "the prompt is copied once to each beam, %zu copies later leave it alone", copied_same);
 	TAP_OK(seen == 80 && worst < 1e-5, "all beams' scores are those of their ids (off by %.1g)",
 	    worst);
 	generation_release(generation);

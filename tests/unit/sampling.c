@@ -57,7 +57,9 @@ static void test_processors(void)
 {
 	float scores[5] = { 2, -1, 0.5f, 0, 3 };
 	int32_t seen[] = { 0, 1, 0, 3, 99, -4 };
-	logits_penalise(scores, 5, 1.5, seen, 6);
+	bool marks[5] = { false };
+	logits_penalise(scores, 5, 1.5, seen, 6, marks);
+	TAP_OK(!memchr(marks, true, sizeof marks), "the penalty leaves no marks");
 	TAP_OK(fabsf(scores[0] - 2 / 1.5f) < 1e-6f, "a positive score is divided, once");
 	TAP_OK(scores[1] == -1.5f, "a negative score is multiplied");
 	TAP_OK(scores[2] == 0.5f && scores[3] == 0 && scores[4] == 3, "others stay");
