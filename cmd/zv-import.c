@@ -131,17 +131,50 @@ static size_t count_ignored(const struct import *import)
 	return count;
 }
 
+static void print_head(void)
+{
+	printf("%-8s %8s %14s %14s  %s\n", "part", "tensors", "parameters", "bytes", "from");
+}
+
+static void print_row(const char *part, uint64_t tensors, uint64_t parameters, uint64_t bytes)
+{
+	printf("%-8s %8llu %14llu ", part, (unsigned long long)tensors, (unsigned long long)parameters);
+	if (bytes)
+		printf("%14llu  ", (unsigned long long)bytes);
+	else
+		printf("%14s  ", "-");
+}
+
+static void print_parts(const struct import *import)
+{
+	print_head();
+	for (int part = 0; part < IMPORT_PARTS; part++) {
+		struct import_count count = import_count(import, (enum import_part)part);
+		if (!count.present)
+			continue;
+		print_row(import_part_names[part], count.tensors, count.parameters, count.bytes);
+		if (count.base) {
+			textout_field(stdout, count.base, strlen(count.base));
+			printf(" + ");
+		}
+		textout_field(stdout, count.source, strlen(count.source));
+		printf("\n");
+	}
+	struct import_adapter_count adapter;
+	for (int i = 0; import_adapter_at(import, i, &adapter); i++) {
+		print_row("adapter", adapter.tensors, adapter.parameters, adapter.bytes);
+		textout_field(stdout, adapter.source, strlen(adapter.source));
+		printf(adapter.file ? ", kept as " : ", merged");
+		if (adapter.file)
+			textout_field(stdout, adapter.file, strlen(adapter.file));
+		printf("\n");
+	}
+}
+
 static void print_table(const struct import *import)
 {
 	enum { SHOWN = 4 };
-	printf("%-8s %8s %14s %14s\n", "part", "tensors", "parameters", "bytes");
-	for (int part = 0; part < IMPORT_PARTS; part++) {
-		struct import_count count = import_count(import, (enum import_part)part);
-		if (count.present)
-			printf("%-8s %8llu %14llu %14llu\n", import_part_names[part],
-			    (unsigned long long)count.tensors, (unsigned long long)count.parameters,
-			    (unsigned long long)count.bytes);
-	}
+	print_parts(import);
 	size_t ignored = count_ignored(import);
 	if (ignored == 0)
 		return;
@@ -236,13 +269,16 @@ static void import_tensors(char **files, int count)
 
 static void keep_adapter(void)
 {
-	uint64_t tensors;
+	struct import_adapter_count count;
 	if (option.adapters.count != 1)
 		program_usage("an adapter file holds one adapter, but --adapter was given %d times",
 		    option.adapters.count);
-	if (import_keep_adapter(option.adapters.texts[0], common.output, &tensors) < 0)
+	if (import_keep_adapter(option.adapters.texts[0], common.output, &count) < 0)
 		program_fail(NULL);
-	printf("%-8s %8s\n%-8s %8llu\n", "part", "tensors", "adapter", (unsigned long long)tensors);
+	print_head();
+	print_row("adapter", count.tensors, count.parameters, count.bytes);
+	textout_field(stdout, count.source, strlen(count.source));
+	printf("\n");
 }
 
 int main(int argc, char **argv)

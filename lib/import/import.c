@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static int (*const measures[IMPORT_PARTS])(
     struct import *) = { import_llm_measure, import_vit_measure, import_qformer_measure };
@@ -44,6 +45,60 @@ static int open_sources(struct import *import)
 	return 0;
 }
 
+/* The last component of a path or of OWNER/NAME, and its length. */
+static const char *last_name(const char *path, size_t *length)
+{
+	size_t end = strlen(path);
+	while (end > 0 && path[end - 1] == '/')
+		end--;
+	size_t begin = end;
+	while (begin > 0 && path[begin - 1] != '/')
+		begin--;
+	*length = end - begin;
+	return path + begin;
+}
+
+/* "lora/chinese/" is kept as chinese.zv. */
+static int name_adapter(struct import_adapter *adapter)
+{
+	const char *path = adapter->path;
+	size_t stem;
+	const char *last = last_name(path, &stem);
+	char *name = adapter->file;
+	int length = snprintf(name, sizeof adapter->file, "%.*s.zv", (int)stem, last);
+	for (int part = 0; part < IMPORT_PARTS; part++)
+		if (stem == strlen(import_part_names[part]) &&
+		    strncmp(name, import_part_names[part], stem) == 0)
+			return error_system("%s: an adapter cannot be called %s", path, name);
+	return length < 4 || (size_t)length >= sizeof adapter->file || name[0] == '.'
+	           ? error_system("%s: the adapter's directory has no name to call it by", path)
+	           : 0;
+}
+
+enum { ADAPTERS_MOST = 16 };
+
+static int name_adapters(struct import *import)
+{
+	if (import->adapter_count > ADAPTERS_MOST)
+		return error_system("more than %d adapters", ADAPTERS_MOST);
+	for (int i = 0; i < import->adapter_count; i++) {
+		if (name_adapter(&import->adapters[i]) < 0)
+			return -1;
+		for (int j = 0; j < i; j++)
+			if (strcmp(import->adapters[i].file, import->adapters[j].file) == 0)
+				return error_system("two adapters are called %s", import->adapters[i].file);
+	}
+	return 0;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	size_t a_length, b_length;
+	a = last_name(a, &a_length);
+	b = b ? last_name(b, &b_length) : "";
+	return b && *b && a_length == b_length && strncasecmp(a, b, a_length) == 0;
+}
+
 static int open_adapters(struct import *import)
 {
 	const struct import_request *request = import->request;
@@ -58,7 +113,23 @@ static int open_adapters(struct import *import)
 			import_adapter_close(&import->adapters[i]);
 			return -1;
 		}
-	return 0;
+	return request->keep_adapters ? name_adapters(import) : 0;
+}
+
+/* An adapter file of PEFT does not tell the model that it changes, but it may name it. */
+static void note_names(struct import *import)
+{
+	const struct import_source *llm = import->sources.owners[IMPORT_LLM];
+	const char *called = json_text(json_member(llm->config, "_name_or_path"), NULL);
+	const char *part =
+	    json_text(json_member(json_member(llm->config, "text_config"), "_name_or_path"), NULL);
+	for (int i = 0; i < import->adapter_count; i++) {
+		const char *name = import->adapters[i].made_for;
+		if (name && !same_name(name, llm->path) && !same_name(name, called) &&
+		    !same_name(name, part))
+			import_note(import, "%s: was made for \"%s\", it says; is that the model in %s?",
+			    import->adapters[i].path, name, llm->path);
+	}
 }
 
 /* Which parts are there; what is missing that the others need. */
@@ -150,6 +221,8 @@ static int check_all(struct import *import)
 		    "no source has the language model (width %llu): without it "
 		    "zv-generate cannot use this model",
 		    (unsigned long long)import->qformer.llm_width);
+	if (import->adapter_count)
+		note_names(import);
 	return check_adapters(import);
 }
 
@@ -205,7 +278,30 @@ void import_close(struct import *import)
 
 struct import_count import_count(const struct import *import, enum import_part part)
 {
-	return import->counts[part];
+	struct import_count count = import->counts[part];
+	const struct import_source *owner = import->sources.owners[part];
+	count.source = owner ? owner->path : NULL;
+	count.base = part == IMPORT_LLM ? import->request->base : NULL;
+	return count;
+}
+
+static struct import_adapter_count count_adapter(const struct import_adapter *adapter)
+{
+	struct import_adapter_size size = import_adapter_size(adapter);
+	bool kept = adapter->file[0] != '\0';
+	return (struct import_adapter_count){ .tensors = kept ? size.tensors : size.changed,
+		.parameters = size.parameters,
+		.bytes = kept ? size.bytes : 0,
+		.source = adapter->path,
+		.file = kept ? adapter->file : NULL };
+}
+
+bool import_adapter_at(const struct import *import, int i, struct import_adapter_count *count)
+{
+	if (i >= import->adapter_count)
+		return false;
+	*count = count_adapter(&import->adapters[i]);
+	return true;
 }
 
 const char *import_ignored(const struct import *import, size_t i, const char **file)
@@ -239,50 +335,12 @@ static int write_part(struct import *import, enum import_part part)
 	return writer_finish(pass.writer) < 0 ? error_context("%s", name) : 0;
 }
 
-/* "lora/chinese/" is kept as chinese.zv. */
-static int adapter_name(const char *path, char *name, size_t size)
-{
-	size_t end = strlen(path);
-	while (end > 0 && path[end - 1] == '/')
-		end--;
-	size_t begin = end;
-	while (begin > 0 && path[begin - 1] != '/')
-		begin--;
-	int length = snprintf(name, size, "%.*s.zv", (int)(end - begin), path + begin);
-	for (int part = 0; part < IMPORT_PARTS; part++)
-		if (strncmp(name, import_part_names[part], end - begin) == 0 &&
-		    import_part_names[part][end - begin] == '\0')
-			return error_system("%s: an adapter cannot be called %s", path, name);
-	return length < 4 || (size_t)length >= size || name[0] == '.'
-	           ? error_system("%s: the adapter's directory has no name to call it by", path)
-	           : 0;
-}
-
-enum { ADAPTERS_MOST = 16, NAME_SIZE = 256 };
-
-static int name_adapters(const struct import *import, char (*adapters)[NAME_SIZE])
-{
-	if (import->adapter_count > ADAPTERS_MOST)
-		return error_system("more than %d adapters", ADAPTERS_MOST);
-	for (int i = 0; i < import->adapter_count; i++) {
-		if (adapter_name(import->adapters[i].path, adapters[i], NAME_SIZE) < 0)
-			return -1;
-		for (int j = 0; j < i; j++)
-			if (strcmp(adapters[i], adapters[j]) == 0)
-				return error_system("two adapters are called %s", adapters[i]);
-	}
-	return 0;
-}
-
 int import_write(struct import *import, const char *directory, bool force)
 {
-	char adapters[ADAPTERS_MOST][NAME_SIZE];
 	const char *names[IMPORT_PARTS + ADAPTERS_MOST + 1] = { "llm.zv", "vit.zv", "qformer.zv" };
 	int kept = import->request->keep_adapters ? import->adapter_count : 0;
-	if (kept && name_adapters(import, adapters) < 0)
-		return -1;
 	for (int i = 0; i < kept; i++)
-		names[IMPORT_PARTS + i] = adapters[i];
+		names[IMPORT_PARTS + i] = import->adapters[i].file;
 	if (import_directory_begin(directory, force, names) < 0)
 		return -1;
 	int result = 0;
@@ -290,9 +348,10 @@ int import_write(struct import *import, const char *directory, bool force)
 		if (import->counts[part].present)
 			result = write_part(import, (enum import_part)part);
 	for (int i = 0; i < kept && result == 0; i++) {
-		const char *path = import_directory_file(adapters[i]);
-		uint64_t tensors;
-		result = path ? import_adapter_write(&import->adapters[i], path, &tensors) : -1;
+		const char *path = import_directory_file(import->adapters[i].file);
+		result = path ? import_adapter_write(
+		                    &import->adapters[i], path, &import->fingerprints[IMPORT_LLM])
+		              : -1;
 	}
 	if (result == 0)
 		return import_directory_commit();
@@ -305,12 +364,17 @@ void import_clean_up(void)
 	import_directory_abandon();
 }
 
-int import_keep_adapter(const char *path, const char *output, uint64_t *tensors)
+int import_keep_adapter(const char *path, const char *output, struct import_adapter_count *count)
 {
 	struct import_adapter adapter;
 	int result = import_adapter_open(&adapter, path);
 	if (result == 0)
-		result = import_adapter_write(&adapter, output, tensors);
+		result = import_adapter_write(&adapter, output, NULL);
+	if (result == 0) {
+		struct import_adapter_size size = import_adapter_size(&adapter);
+		*count =
+		    (struct import_adapter_count){ size.tensors, size.parameters, size.bytes, path, NULL };
+	}
 	import_adapter_close(&adapter);
 	return result;
 }

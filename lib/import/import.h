@@ -32,6 +32,13 @@ struct import_request {
 struct import_count {
 	bool present;
 	uint64_t tensors, parameters, bytes; /* bytes of payload */
+	const char *source, *base;           /* base: what source was added to, or NULL */
+};
+
+struct import_adapter_count {
+	uint64_t tensors, parameters, bytes; /* merged: tensors of the model that change, bytes 0 */
+	const char *source;
+	const char *file; /* in the model; NULL: merged */
 };
 
 struct import;
@@ -41,6 +48,9 @@ struct import;
 struct import *import_open(const struct import_request *request);
 
 struct import_count import_count(const struct import *import, enum import_part part);
+
+/* What became of the adapters: i = 0.. until false. */
+bool import_adapter_at(const struct import *import, int i, struct import_adapter_count *count);
 
 /* Tensors of the sources that the model does not take: i = 0.. until NULL. *file: where it is. */
 const char *import_ignored(const struct import *import, size_t i, const char **file);
@@ -58,7 +68,7 @@ void import_close(struct import *import); /* NULL is fine */
 /* Remove what an interrupted import_write() left; async-signal-safe. */
 void import_clean_up(void);
 
-/* Keep one PEFT adapter as an adapter file (zv-model(5)). *tensors: how many were written. */
-int import_keep_adapter(const char *adapter, const char *path, uint64_t *tensors);
+/* Keep one PEFT adapter as an adapter file (zv-model(5)). *count: what it holds, but no file. */
+int import_keep_adapter(const char *adapter, const char *path, struct import_adapter_count *count);
 
 #endif

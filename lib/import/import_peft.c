@@ -221,8 +221,12 @@ int import_adapter_open(struct import_adapter *adapter, const char *path)
 	struct json *root = json_open(config);
 	if (!root)
 		return error_context("%s", config);
-	adapter->checkpoint = checkpoint_open(path);
-	int result = adapter->checkpoint ? read_adapter(adapter, root) : -1;
+	const char *made_for = json_text(json_member(root, "base_model_name_or_path"), NULL);
+	int result = 0;
+	if (made_for && *made_for && !(adapter->made_for = memory_text(made_for, strlen(made_for))))
+		result = -1;
+	adapter->checkpoint = result < 0 ? NULL : checkpoint_open(path);
+	result = adapter->checkpoint ? read_adapter(adapter, root) : -1;
 	if (adapter->checkpoint && result < 0)
 		error_context("%s", path);
 	json_release(root);
@@ -234,6 +238,7 @@ void import_adapter_close(struct import_adapter *adapter)
 	checkpoint_close(adapter->checkpoint);
 	memory_release(adapter->changes);
 	memory_release(adapter->path);
+	memory_release(adapter->made_for);
 	*adapter = (struct import_adapter){ 0 };
 }
 
@@ -318,8 +323,8 @@ static int put_values(struct writer *writer, const char *key, int dimensions, co
 	return record_set_key(&record, key) < 0 ? -1 : writer_put(writer, &record, values);
 }
 
-static int write_change(const struct import_adapter *adapter, const struct import_change *change,
-    struct writer *writer, uint64_t *tensors)
+static int write_change(
+    const struct import_adapter *adapter, const struct import_change *change, struct writer *writer)
 {
 	if (change->whole) {
 		float *values = read_floats(adapter->checkpoint, change->whole);
@@ -327,7 +332,6 @@ static int write_change(const struct import_adapter *adapter, const struct impor
 		                          change->whole->shape, values)
 		                    : -1;
 		memory_release(values);
-		*tensors += 1;
 		return result;
 	}
 	char key[IMPORT_KEY_SIZE + 8];
@@ -342,11 +346,39 @@ static int write_change(const struct import_adapter *adapter, const struct impor
 	snprintf(key, sizeof key, "%.*s.scale", stem, change->key);
 	result = result < 0 ? -1 : put_values(writer, key, 1, (const uint64_t[]){ 1 }, &scale);
 	import_factors_release(&factors);
-	*tensors += 3;
 	return result;
 }
 
-int import_adapter_write(const struct import_adapter *adapter, const char *path, uint64_t *tensors)
+struct import_adapter_size import_adapter_size(const struct import_adapter *adapter)
+{
+	struct import_adapter_size size = { .changed = adapter->count };
+	for (size_t i = 0; i < adapter->count; i++) {
+		const struct import_change *change = &adapter->changes[i];
+		size.tensors += change->whole ? 1 : 3;
+		size.parameters +=
+		    change->whole ? change->whole->elements : change->a->elements + change->b->elements;
+		size.bytes += change->whole ? 0 : sizeof(float); /* the scale */
+	}
+	size.bytes += size.parameters * sizeof(float);
+	return size;
+}
+
+static int put_config(struct writer *writer, const struct digest *llm)
+{
+	char words[64 + DIGEST_TEXT_SIZE] = "stage=adapter\n", text[DIGEST_TEXT_SIZE];
+	struct record record;
+	if (llm) {
+		digest_text(llm, text);
+		snprintf(words, sizeof words, "stage=adapter\nllm_weights=%s\n", text);
+	}
+	record_tensor(&record, "adapter", 'B', 1, (const uint64_t[]){ 0 });
+	record.meta = words;
+	record.meta_size = strlen(words);
+	return record_set_key(&record, "config") < 0 ? -1 : writer_put(writer, &record, NULL);
+}
+
+int import_adapter_write(
+    const struct import_adapter *adapter, const char *path, const struct digest *llm)
 {
 	for (size_t i = 0; i < adapter->count; i++)
 		if (!adapter->changes[i].whole && adapter->changes[i].part != IMPORT_LLM)
@@ -356,16 +388,9 @@ int import_adapter_write(const struct import_adapter *adapter, const char *path,
 	struct writer *writer = writer_open(path, WRITER_BARE);
 	if (!writer)
 		return -1;
-	static const char words[] = "stage=adapter\n";
-	struct record record;
-	record_tensor(&record, "adapter", 'B', 1, (const uint64_t[]){ 0 });
-	record.meta = words;
-	record.meta_size = strlen(words);
-	int result = record_set_key(&record, "config");
-	result = result < 0 ? -1 : writer_put(writer, &record, NULL);
-	*tensors = 0;
+	int result = put_config(writer, llm);
 	for (size_t i = 0; i < adapter->count && result == 0; i++)
-		result = write_change(adapter, &adapter->changes[i], writer, tensors);
+		result = write_change(adapter, &adapter->changes[i], writer);
 	if (result == 0)
 		return writer_finish(writer);
 	writer_abandon(writer);

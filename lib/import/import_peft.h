@@ -20,6 +20,8 @@ struct import_change {
 
 struct import_adapter {
 	char *path;
+	char *made_for; /* the model that its configuration names; NULL: none */
+	char file[256]; /* what it is kept as; empty: merged */
 	struct checkpoint *checkpoint;
 	struct import_change *changes; /* sorted by part and key */
 	size_t count, capacity;
@@ -49,7 +51,15 @@ void import_factors_release(struct import_factors *factors);
 void import_factors_add(const struct import_factors *factors, uint64_t first, size_t count,
     float *values, double *scratch);
 
-/* Write the adapter's records behind a config record. 0 or -1. */
-int import_adapter_write(const struct import_adapter *adapter, const char *path, uint64_t *tensors);
+/* How many tensors the adapter changes; as a file how many it holds, and their bytes. */
+struct import_adapter_size {
+	uint64_t changed, tensors, parameters, bytes;
+};
+struct import_adapter_size import_adapter_size(const struct import_adapter *adapter);
+
+/* Write the adapter's records behind a config record, which notes the fingerprint of the language
+ * model that it goes with, if any (NULL: not known). 0 or -1. */
+int import_adapter_write(
+    const struct import_adapter *adapter, const char *path, const struct digest *llm);
 
 #endif

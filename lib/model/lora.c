@@ -2,13 +2,16 @@
 #include "model/llama.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/program.h"
 #include "model/llama_layers.h"
 #include "model/parameters.h"
 #include "num/kernels.h"
 #include "stream/model_file.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void lora_release(struct projection *projection)
 {
@@ -159,14 +162,53 @@ static int apply(struct llama *llama, const struct model_file *file)
 	return 0;
 }
 
+static bool is_there(const char *path)
+{
+	struct stat status;
+	return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
+}
+
+/* Where the adapter called name is: at this path, or else beside llm.zv, with or without ".zv". */
+static void find_adapter(const struct llama *llama, const char *name, char path[PATH_MAX])
+{
+	static const char *const ends[] = { "", ".zv" };
+	const char *model = model_file_path(llama->file), *slash = strrchr(model, '/');
+	int directory = slash ? (int)(slash - model) + 1 : 0;
+	if (!strchr(name, '/') && !is_there(name))
+		for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+			int length = snprintf(path, PATH_MAX, "%.*s%s%s", directory, model, name, ends[i]);
+			if (length > 0 && length < PATH_MAX && is_there(path))
+				return;
+		}
+	snprintf(path, PATH_MAX, "%s", name);
+}
+
+/* An adapter that was imported with a model says which one. */
+static int check_model(const struct llama *llama, const struct model_file *file)
+{
+	char wanted[DIGEST_TEXT_SIZE], text[DIGEST_TEXT_SIZE];
+	struct digest digest = model_file_fingerprint(llama->file);
+	digest_text(&digest, text);
+	if (common.any_maker || !model_file_text(file, "llm_weights", wanted, sizeof wanted) ||
+	    strcmp(wanted, text) == 0)
+		return 0;
+	return parameters_error(file,
+	    "made for another language model (%.8s...); import it with this one, or --any-maker takes "
+	    "it as it is",
+	    wanted);
+}
+
 int llama_adapt(struct llama *llama, const char *path)
 {
 	if (memory_grow((void **)&llama->adapters, &llama->adapter_room, llama->adapter_count + 1,
 	        sizeof *llama->adapters) < 0)
 		return -1;
-	struct model_file *file = model_file_open_path(path);
+	char found[PATH_MAX];
+	find_adapter(llama, path, found);
+	struct model_file *file = model_file_open_path(found);
 	if (!file)
 		return -1;
 	llama->adapters[llama->adapter_count++] = file;
-	return model_file_verify(file, NULL) < 0 ? -1 : apply(llama, file);
+	return check_model(llama, file) < 0 || model_file_verify(file, NULL) < 0 ? -1
+	                                                                         : apply(llama, file);
 }

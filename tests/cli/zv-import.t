@@ -255,10 +255,34 @@ lora '{"peft_type": "LORA", "r": 2, "lora_alpha": 6}' '{m + "q_proj.lora_A.weigh
 ok "an adapter" zv-import -q -o plus delta-delta --adapter lora
 is "2 + 6/2 * 2" "$(zv-export --text -k model.layers.0.self_attn.q_proj.weight plus/llm.zv | cut -f 2 | tr ' ' '\n' | sort -u)" 8
 is "others stay" "$(zv-export --text -k model.layers.0.self_attn.k_proj.weight plus/llm.zv | cut -f 2 | tr ' ' '\n' | sort -u)" 2
+like "the table shows it" "$(zv-import --force -o plus delta-delta --adapter lora)" "*
+adapter         1            256              -  lora, merged*"
 ok "twice" zv-import -q -o plus --force delta-delta --adapter lora --adapter lora
 is "2 + 6 + 6" "$(zv-export --text -k model.layers.0.self_attn.q_proj.weight plus/llm.zv | cut -f 2 | tr ' ' '\n' | sort -u)" 14
 ok "kept" zv-import -q -o kept delta-delta --adapter lora --keep
+like "the table shows the file" "$(zv-import --force -o kept delta-delta --adapter lora --keep)" "*
+llm *delta-delta
+adapter         3            256           1028  lora, kept as lora.zv*"
 is "as a file" "$(zv-ls kept/lora.zv | cut -f 1,2,3,4 | tr '\t\n' '  ')" "config adapter u8 0 model.layers.0.self_attn.q_proj.lora_A values f32 2x64 model.layers.0.self_attn.q_proj.lora_B values f32 64x2 model.layers.0.self_attn.q_proj.scale values f32 1 "
+is "which says to which model it belongs" "$(words kept/lora.zv)" "stage=adapter
+llm_weights=$(zv-import -q --force -o kept-too delta-delta --adapter lora --keep >table; words kept-too/lora.zv | sed -n 's/^llm_weights=//p')"
+ok "kept with a model" zv-import -q -o withlora src-hf --adapter lora --keep
+say() { zv-generate -q --no-image -p 'hi' --greedy --max-new=6 "$@"; }
+say -m withlora --adapter withlora/lora.zv >by-path
+ok "the model answers with it" test -s by-path
+for name in lora lora.zv; do
+	say -m withlora --adapter $name >by-name
+	same "--adapter $name is found in the model" by-path by-name
+done
+like "a name that is not there" "$(said say -m withlora --adapter nolora)" "zv-generate: nolora*: cannot open: No such file*"
+like "another model refuses it" "$(said say -m types --adapter withlora/lora.zv)" "*withlora/lora.zv: made for another language model (????????...)*--any-maker*"
+ok "--any-maker takes it" say -m types --any-maker --adapter withlora/lora.zv
+zv-import -q --adapter lora -o alone.zv >table
+ok "an adapter that names no model fits all that it fits" say -m types --adapter alone.zv
+lora '{"peft_type": "LORA", "r": 2, "base_model_name_or_path": "someone/Other-13B"}' '{m + "q_proj.lora_A.weight": one(2, 64), m + "q_proj.lora_B.weight": one(64, 2)}'
+like "an adapter made for another" "$(said zv-import -o named src-hf --adapter lora)" '*lora: was made for "someone/Other-13B", it says; is that the model in src-hf[?]*'
+lora '{"peft_type": "LORA", "r": 2, "base_model_name_or_path": "someone/SRC-hf/"}' '{m + "q_proj.lora_A.weight": one(2, 64), m + "q_proj.lora_B.weight": one(64, 2)}'
+is "an adapter made for this one" "$(zv-import --force -o named src-hf --adapter lora 2>&1 >table)" ""
 lora '{"peft_type": "LORA", "r": 8, "lora_alpha": 6, "use_rslora": true, "rank_pattern": {"self_attn.q_proj": 4}, "alpha_pattern": {"layers\\.[0-9]+\\..*q_proj": 2}}' \
 	'{m + "q_proj.lora_A.weight": one(4, 64), m + "q_proj.lora_B.weight": one(64, 4)}'
 ok "patterns and rsLoRA" zv-import --adapter lora -o lora.zv
