@@ -238,7 +238,9 @@ static void put_features(
 static void put(struct prepared_picture *prepared, const float *features)
 {
 	char key[RECORD_KEY_MOST + 1];
-	if (picture_file_key(key_name(prepared->name), key) < 0 &&
+	bool ready = prepared->outcome == PICTURE_READY;
+	if ((picture_file_key(key_name(prepared->name), key) < 0 ||
+	        (ready && vit_check(state.vit, features) < 0)) &&
 	    prepared->outcome != PICTURE_FAILED) {
 		prepared->outcome = PICTURE_FAILED;
 		snprintf(prepared->text, sizeof prepared->text, "%s", error_text());

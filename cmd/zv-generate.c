@@ -395,7 +395,11 @@ static float *picture_of(struct sample *sample, size_t *rows)
 		    "holds no soft prompt but \"%s\": zv-qformer makes them", sample->parts[0].record.name);
 		return NULL;
 	}
-	return language_soft_prompt(&work.language, &part->record, part->payload, rows);
+	bool said = work.language.unnamed;
+	float *picture = language_soft_prompt(&work.language, &part->record, part->payload, rows);
+	if (work.language.unnamed && !said)
+		message_note(part->record.key, "does not say which language model it is for");
+	return picture;
 }
 
 /* The question: -p, else the sample's own, else none. NULL with a recorded error. */

@@ -7,6 +7,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/program.h"
 #include "model/llama.h"
 #include "model/vocabulary.h"
 #include "stream/maker.h"
@@ -78,17 +79,20 @@ const char **language_stops(
 	return stops;
 }
 
-/* A record that names the LLM it was made for must name this one. */
-static int check_maker(const struct language *language, const struct record *record)
+/* A record says reliably what made it; where that names the LLM it is for, it must be this one. */
+static int check_maker(struct language *language, const struct record *record)
 {
 	char llm[DIGEST_TEXT_SIZE];
-	if (!record_meta(record, "llm", llm, sizeof llm))
+	if (!common.any_maker && maker_is_honest(record) &&
+	    !record_meta(record, "llm", llm, sizeof llm)) {
+		language->unnamed = true;
 		return 0;
+	}
 	return maker_expect(record, "llm", &language->fingerprint);
 }
 
 float *language_soft_prompt(
-    const struct language *language, const struct record *record, const void *payload, size_t *rows)
+    struct language *language, const struct record *record, const void *payload, size_t *rows)
 {
 	size_t width = llama_width(language->llama), count, total;
 	char shape[256];

@@ -18,6 +18,7 @@ struct language {
 	struct digest fingerprint;     /* of it */
 	struct bpe *bpe;
 	struct template *template; /* NULL: raw */
+	bool unnamed;              /* a soft prompt was taken that does not name its LLM */
 	struct prompt_rules rules; /* bpe, template, modern as the model says; the rest is free */
 };
 
@@ -32,8 +33,10 @@ const char **language_stops(
     const struct language *language, const char *const *more, size_t count, size_t *stop_count);
 
 /* The soft prompt in a record to new rows [*rows][width] in f32. Refuses (ERROR_INPUT) other
- * shapes, and a record that says it was made for another LLM. NULL with a recorded error. */
-float *language_soft_prompt(const struct language *language, const struct record *record,
-    const void *payload, size_t *rows);
+ * shapes, a record of no maker or a forged one, and one that says it was made for another LLM
+ (--any-maker takes them). One whose maker names no LLM is taken, and unnamed is set: its Q-Former
+ was imported alone. NULL with a recorded error. */
+float *language_soft_prompt(
+    struct language *language, const struct record *record, const void *payload, size_t *rows);
 
 #endif

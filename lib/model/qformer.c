@@ -4,6 +4,7 @@
 #include "model/qformer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "model/finite.h"
 #include "model/parameters.h"
 #include "model/qformer_layers.h"
 #include "num/kernels.h"
@@ -240,7 +241,7 @@ int qformer_forward(struct qformer *qformer, const struct qformer_image *image, 
 	memcpy(query_output, qformer->x, queries * width * sizeof *query_output);
 	if (text_output)
 		memcpy(text_output, qformer->x + queries * width, count * width * sizeof *text_output);
-	return 0;
+	return finite_check(qformer->x, (queries + count) * width, "the result holds");
 }
 
 int qformer_text(struct qformer *qformer, const int32_t *text, size_t count, float *output)
@@ -248,7 +249,7 @@ int qformer_text(struct qformer *qformer, const int32_t *text, size_t count, flo
 	if (embed(qformer, 0, text, count) < 0 || qformer_run(qformer, NULL, 0, count, QFORMER_ALL) < 0)
 		return -1;
 	memcpy(output, qformer->x, count * qformer->width * sizeof *output);
-	return 0;
+	return finite_check(output, count * qformer->width, "the result holds");
 }
 
 int qformer_caption_logits(struct qformer *qformer, const struct qformer_image *image,
@@ -269,26 +270,29 @@ int qformer_caption_logits(struct qformer *qformer, const struct qformer_image *
 	return 0;
 }
 
-void qformer_project(struct qformer *qformer, const float *query_output, float *soft_prompt)
+int qformer_project(struct qformer *qformer, const float *query_output, float *soft_prompt)
 {
 	linear_decode(
 	    &qformer->llm_projection, query_output, qformer->queries, soft_prompt, LINEAR_STORE);
+	return finite_check(soft_prompt, qformer->queries * qformer->llm_width, "the result holds");
 }
 
-void qformer_contrast(struct qformer *qformer, const float *query_output, float *features)
+int qformer_contrast(struct qformer *qformer, const float *query_output, float *features)
 {
 	linear_decode(
 	    &qformer->vision_projection, query_output, qformer->queries, features, LINEAR_STORE);
 	norm_unit(features, qformer->queries, qformer->contrast_width);
+	return finite_check(features, qformer->queries * qformer->contrast_width, "the result holds");
 }
 
-void qformer_contrast_text(struct qformer *qformer, const float *row, float *feature)
+int qformer_contrast_text(struct qformer *qformer, const float *row, float *feature)
 {
 	linear_decode(&qformer->text_projection, row, 1, feature, LINEAR_STORE);
 	norm_unit(feature, 1, qformer->contrast_width);
+	return finite_check(feature, qformer->contrast_width, "the result holds");
 }
 
-void qformer_match(struct qformer *qformer, const float *query_output, float logits[2])
+int qformer_match(struct qformer *qformer, const float *query_output, float logits[2])
 {
 	double sum[2] = { 0, 0 };
 	for (size_t i = 0; i < qformer->queries; i++) {
@@ -300,4 +304,5 @@ void qformer_match(struct qformer *qformer, const float *query_output, float log
 	}
 	logits[0] = (float)(sum[0] / (double)qformer->queries);
 	logits[1] = (float)(sum[1] / (double)qformer->queries);
+	return finite_check(logits, 2, "the result holds");
 }

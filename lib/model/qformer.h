@@ -31,7 +31,7 @@ bool qformer_can_caption(const struct qformer *qformer);      /* LM head present
 
 /* Cross-attention keys and values of one picture, computed once for all texts. */
 struct qformer_image;
-/* features [tokens][encoder_width]. NULL: no tokens (ERROR_INPUT), or memory. */
+/* features [tokens][encoder_width]. NULL: no tokens, or not finite (ERROR_INPUT), or memory. */
 struct qformer_image *qformer_image_new(
     struct qformer *qformer, const float *features, size_t tokens);
 void qformer_image_release(struct qformer_image *image);
@@ -53,10 +53,10 @@ int qformer_caption_logits(struct qformer *qformer, const struct qformer_image *
 /* Heads. project: [queries][width] -> [queries][llm_width] soft prompt. contrast: query outputs ->
  * [queries][contrast_width], each row L2-normalised. contrast_text: one [width] row ([CLS]) ->
  * [contrast_width] normalised. match: joint query outputs -> two logits, averaged over the
- * queries; index 1 = match. */
-void qformer_project(struct qformer *qformer, const float *query_output, float *soft_prompt);
-void qformer_contrast(struct qformer *qformer, const float *query_output, float *features);
-void qformer_contrast_text(struct qformer *qformer, const float *row, float *feature);
-void qformer_match(struct qformer *qformer, const float *query_output, float logits[2]);
+ * queries; index 1 = match. 0, or -1 with ERROR_INPUT: the result is not finite. */
+int qformer_project(struct qformer *qformer, const float *query_output, float *soft_prompt);
+int qformer_contrast(struct qformer *qformer, const float *query_output, float *features);
+int qformer_contrast_text(struct qformer *qformer, const float *row, float *feature);
+int qformer_match(struct qformer *qformer, const float *query_output, float logits[2]);
 
 #endif

@@ -5,6 +5,7 @@
 #include "model/qformer_layers.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "model/finite.h"
 #include "model/parameters.h"
 #include "model/qformer.h"
 #include "num/attention.h"
@@ -129,6 +130,8 @@ struct qformer_image *qformer_image_new(
 		error_input("the picture has no features");
 		return NULL;
 	}
+	if (finite_check(features, tokens * qformer->encoder_width, "the picture's features hold") < 0)
+		return NULL;
 	struct qformer_image *image = memory_allocate_zero(1, sizeof *image);
 	if (!image)
 		return NULL;

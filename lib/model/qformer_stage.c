@@ -212,12 +212,15 @@ int qformer_stage_result(struct qformer_stage *stage, const char *text)
 	if (qformer_forward(qformer, stage->image, count ? stage->ids.at : NULL, count,
 	        use == QFORMER_QUERY ? stage->result : stage->rows, NULL))
 		return -1;
+	int status = 0;
 	if (use == QFORMER_PROMPT)
-		qformer_project(qformer, stage->rows, stage->result);
+		status = qformer_project(qformer, stage->rows, stage->result);
 	else if (use == QFORMER_CONTRAST)
-		qformer_contrast(qformer, stage->rows, stage->result);
+		status = qformer_contrast(qformer, stage->rows, stage->result);
 	else if (use == QFORMER_MATCH)
-		qformer_match(qformer, stage->rows, stage->result);
+		status = qformer_match(qformer, stage->rows, stage->result);
+	if (status < 0)
+		return -1;
 	stage->ready = use != QFORMER_MATCH && !stage->instruction;
 	return 0;
 }
@@ -238,8 +241,7 @@ int qformer_stage_text(struct qformer_stage *stage, const char *text)
 	if (text_ids(stage, text) ||
 	    qformer_text(stage->qformer, stage->ids.at, stage->ids.count, stage->rows))
 		return -1;
-	qformer_contrast_text(stage->qformer, stage->rows, stage->result);
-	return 0;
+	return qformer_contrast_text(stage->qformer, stage->rows, stage->result);
 }
 
 const void *qformer_stage_record(struct qformer_stage *stage, struct record *record)

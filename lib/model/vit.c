@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "image/picture.h"
+#include "model/finite.h"
 #include "model/parameters.h"
 #include "model/position_grid.h"
 #include "num/attention.h"
@@ -349,4 +350,9 @@ int vit_forward(struct vit *vit, const float *pixels, size_t count, float *featu
 		norm_rows(&vit->post_norm, x, batch * vit->tokens, x);
 	}
 	return 0;
+}
+
+int vit_check(const struct vit *vit, const float *features)
+{
+	return finite_check(features, vit->tokens * vit->width, "the result holds");
 }

@@ -28,4 +28,7 @@ struct digest vit_fingerprint(const struct vit *vit);
  * in its batch. 0, or -1 (memory). */
 int vit_forward(struct vit *vit, const float *pixels, size_t count, float *features);
 
+/* Are the features of one picture all finite? 0, or -1 with ERROR_INPUT. */
+int vit_check(const struct vit *vit, const float *features);
+
 #endif

@@ -53,4 +53,27 @@ message=$(zv-encode -m good --size 4088 -o out.zv 1.ppm 2>&1)
 is 'but not one of 292 x 292 patches: status' "$?" 2
 like 'reason' "$message" '*292 x 292 patches*'
 
+# Results that are no numbers are failed items, not tensors.
+edit-model good/vit.zv bad/vit.zv nan:encoder.layers.0.layer_norm1.weight
+for file in qformer llm; do cp good/$file.zv bad; done
+message=$(zv-encode -m bad -o nan.zv 1.ppm 2>&1)
+is 'zv-encode, NaN in the weights: status' "$?" 1
+like 'reason' "$message" '*1.ppm: the result holds NaN or infinity'
+is 'a failed item' "$(zv-ls nan.zv | cut -f 3)" failed
+cp good/vit.zv bad
+for value in nan inf; do
+	edit-model good/qformer.zv bad/qformer.zv $value:encoder.layer.0.attention.output.LayerNorm.weight
+	for use in --query --contrast '--match -p x' ''; do
+		# shellcheck disable=SC2086
+		message=$(zv-qformer -m bad --any-maker $use -o nan.zv vit.zv 2>&1)
+		is "zv-qformer $use, $value in the weights: status" "$?" 1
+		like 'reason' "$message" '*the result holds NaN or infinity*'
+		is 'a failed item' "$(zv-ls nan.zv | cut -f 3)" failed
+	done
+	edit-model vit.zv nanvit.zv $value:1.ppm
+	message=$(zv-qformer -m good -o nan.zv nanvit.zv 2>&1)
+	is "zv-qformer, $value in the features: status" "$?" 1
+	like 'reason' "$message" "*the picture's features hold NaN or infinity*"
+done
+
 finish

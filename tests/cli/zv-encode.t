@@ -203,7 +203,7 @@ wait $job
 is "a signal while nothing came: dies of it, no file" "$?:$(ls never.zv 2>/dev/null)" "130:"
 exec 3>&-
 cp once.zv twice.zv
-env --default-signal=INT zv-encode -m ziya --size 2800 --append twice.zv photo.jpg cat.jpg &
+env --default-signal=INT zv-encode -m ziya --size 1792 --append twice.zv photo.jpg cat.jpg &
 job=$!
 sleep 1; kill -INT $job; sleep 0.5; kill -INT $job 2>/dev/null
 wait $job
@@ -211,7 +211,7 @@ is "a second SIGINT ends at once" $? 130
 same "... and the file is the old one" twice.zv once.zv
 is "... without a temporary" "$(find . -name '*.part')" ""
 rm names
-env --default-signal=INT zv-encode -m ziya --size 2800 -o whole.zv photo.jpg &
+env --default-signal=INT zv-encode -m ziya --size 1792 -o whole.zv photo.jpg &
 job=$!
 sleep 1; kill -INT $job; wait $job
 is "without --append the first signal ends at once" "$?:$(ls whole.zv .*.part 2>/dev/null)" "130:"

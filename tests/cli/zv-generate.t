@@ -1,7 +1,7 @@
 # zv-generate.t - options, prompts, failures, scores, talks, interrupts, over a toy model.
 . "$ZV_TESTS/lib.sh"
 seed-model ziya >/dev/null || { fail "seed-model"; finish; }
-printf 'one\tprompt\tf32\t8x64\trandom:1\ntwo\tprompt+\tf32\t8x64\trandom:2\ntwo\tquestion\tu8\t-\ttext:what is it\nthree\tprompt\tbf16\t8x64\trandom:3\n' |
+printf '@zv=1\none\tprompt\tf32\t8x64\trandom:1\ntwo\tprompt+\tf32\t8x64\trandom:2\ntwo\tquestion\tu8\t-\ttext:what is it\nthree\tprompt\tbf16\t8x64\trandom:3\n' |
 	zvt-make >prompts.zv
 zv-cat -k one prompts.zv >one.zv
 generate() { zv-generate -q -m ziya --max-new 12 "$@"; }
@@ -153,6 +153,7 @@ print(all(json.loads(line)["tokens"] > 40 for line in open("json", encoding="utf
 
 # Failures
 { zvt-make <<EOF
+@zv=1
 !bad	the picture is damaged
 wide	prompt	f32	8x65	random:1
 vit	vit	f32	8x64	random:1
@@ -193,6 +194,13 @@ generate -p hi other.zv >out2 2>err
 is "a prompt made for another model: exit 1" "$?" 1
 like "and says so" "$(cat err)" "zv-generate: other: *"
 status "--any-maker takes it" 0 zv-generate -q -m ziya --any-maker --max-new 2 other.zv
+like "one that names no model is taken, and that is said once" "$(zv-generate -m ziya --max-new 1 prompts.zv 2>&1 >out2)" \
+	"zv-generate: one: does not say which language model it is for"
+printf 'anybody\tprompt\tf32\t8x64\trandom:1\n' | zvt-make >anybody.zv
+message=$(generate -p hi anybody.zv 2>&1)
+is "a prompt of no maker: exit 1" "$?" 1
+like "and says so" "$message" "*it has no maker; --any-maker takes it*"
+status "--any-maker takes that, too" 0 zv-generate -q -m ziya --any-maker --max-new 2 anybody.zv
 awk 'BEGIN { for (i = 0; i < 600; i++) printf "word "; print "" }' >long
 generate -P long >out2 2>err
 is "too long a prompt: exit 1" "$?" 1
