@@ -21,8 +21,8 @@ size_t llama_vocabulary(const struct llama *llama); /* rows of lm_head; may exce
 size_t llama_positions(const struct llama *llama);  /* longest sequence */
 
 /* Apply a LoRA adapter file (zv-import --adapter) on top of the weights: y += s * B(A x); path may
- * be its name in the model directory. Several
- * may be stacked. 0, or -1 when it does not fit the model or was kept with another one. */
+ * be its name in the model directory. Several may be stacked. 0, or -1 when it does not fit the
+ * model or was kept with another one. */
 int llama_adapt(struct llama *llama, const char *path);
 
 /* Keys and values of one sequence. Grows as rows are added, up to llama_positions(). */
