@@ -1,6 +1,8 @@
 # images.t - decoding and resizing equal to the reference data: djpeg, Pillow, PngSuite.
 # shellcheck shell=sh
 # shellcheck source=tests/lib.sh
+# the conditions in single quotes are awk's
+# shellcheck disable=SC2016
 . "$ZV_TESTS/lib.sh"
 need_shared oracles
 oracles=$ZV_SHARED/oracles
@@ -34,22 +36,24 @@ dump partial --no-orient --partial
 dump upright
 paste jpeg.tsv plain.got strict.got partial.got >jpeg.all # fields 11.., 15.., 19..
 
-awk -F'\t' '$2 == 0 && $8 != "-" && ($11 != "ok" || $14 != "" || $13 != $8) { print $1, $11, $13, $14 }
-	' jpeg.all >differ
-report "JPEG: what djpeg decodes cleanly has the reference's pixels, without a warning" differ
-awk -F'\t' '$2 == 1 && $11 == "ok" { print $1, $14 }' jpeg.all >differ
-report "JPEG: what djpeg refuses is refused" differ
-awk -F'\t' '$2 == 2 && !($11 == "ok" && $14 != "") && !($11 == "failed" && $14 == "truncated JPEG") {
-	print $1, $11, $14 }' jpeg.all >differ
-report "JPEG: where djpeg warns there is a warning, or the picture is truncated" differ
-awk -F'\t' '($3 == 0) != ($15 == "ok") { print $1, $3, $15, $18 }' jpeg.all >differ
-report "JPEG: --strict takes what djpeg -strict takes" differ
-awk -F'\t' '$2 == 2 && $8 != "-" && $21 != $8 { print $1, $19, $21, $22 }' jpeg.all >differ
-report "JPEG: damaged ones have the reference's pixels when asked for what there is" differ
-paste jpeg.tsv upright.got | awk -F'\t' '
-	$2 == 0 && $10 != "-" && ($13 != $10 || $12 != $9) { print $1, $11, $12, $9 }' >differ
-report "JPEG: upright pixels" differ
-is "JPEG: number of files compared" "$(wc -l <jpeg.tsv)" 360
+# check NAME NUMBER CONDITION PROBLEM FILE: of the lines of FILE that meet CONDITION, NUMBER are
+# compared, and none has PROBLEM (both of awk)
+check() {
+	awk -F'\t' "$3"' { compared++; if ('"$4"') print }
+		END { print compared + 0 >"compared" }' "$5" | cut -c 1-300 >differ
+	report "$1" differ
+	is "$1: number of files compared" "$(cat compared)" "$2"
+}
+check "JPEG: what djpeg decodes cleanly has the reference's pixels, without a warning" 88 \
+	'$2 == 0 && $8 != "-"' '$11 != "ok" || $14 != "" || $13 != $8' jpeg.all
+check "JPEG: what djpeg refuses is refused" 247 '$2 == 1' '$11 == "ok"' jpeg.all
+check "JPEG: where djpeg warns there is a warning, or the picture is truncated" 25 '$2 == 2' \
+	'!($11 == "ok" && $14 != "") && !($11 == "failed" && $14 == "truncated JPEG")' jpeg.all
+check "JPEG: --strict takes what djpeg -strict takes" 360 '$3 != ""' '($3 == 0) != ($15 == "ok")' jpeg.all
+check "JPEG: damaged ones have the reference's pixels when asked for what there is" 23 \
+	'$2 == 2 && $8 != "-"' '$21 != $8' jpeg.all
+paste jpeg.tsv upright.got >jpeg.upright
+check "JPEG: upright pixels" 88 '$2 == 0 && $10 != "-"' '$13 != $10 || $12 != $9' jpeg.upright
 
 mkdir memory.d
 like "JPEG: a progressive one within the memory allowed" "$(picture-dump memory.d --memory 1000 \
@@ -61,7 +65,6 @@ grep -v '^#' "$oracles/png-webp-expected.tsv" >png.tsv
 cut -f1 png.tsv | sed "s|^|$oracles/|" >png.files
 dump png --no-orient --rgba
 paste png.tsv png.got >png.all # got: 8.. status, size, hash, text
-# shellcheck disable=SC2016 # awk's fields
 readable='$2 != "-" && $2 !~ /^ERR/'
 awk -F'\t' "$readable"' && $8 == "ok" && $10 != $7 { print $1 "\t" $3 "\t" $11 }' png.all >differ
 # Pillow compares the transparent grey value of a PNG unscaled with scaled pixels (1, 2, 4 and 16
@@ -69,15 +72,14 @@ awk -F'\t' "$readable"' && $8 == "ok" && $10 != $7 { print $1 "\t" $3 "\t" $11 }
 grep -v -e 'tbbn0g04\.png' -e 'tbwn0g16\.png' -e '1_trns\.png' differ >other
 report "PNG, WebP: what both decode has the reference's pixels and alpha" other
 is "PNG: files whose alpha the reference has wrong" "$(wc -l <differ)" 3
-awk -F'\t' "$readable"' && $2 == "WEBP" && $8 != "ok" { print $1 "\t" $11 }' png.all >differ
-report "WebP: what the reference decodes is decoded" differ
+check "WebP: what the reference decodes is decoded" 186 "$readable"' && $2 == "WEBP"' '$8 != "ok"' png.all
 # Pillow takes PNGs with a bad CRC or a missing end of the compressed data; here they are damaged.
 awk -F'\t' "$readable"' && $8 != "ok" { print $1 "\t" $11 }' png.all >refused
 grep -v -e 'truncated PNG$' -e 'CRC error$' refused >differ
 report "PNG: what only the reference takes is truncated or has a wrong CRC" differ
 is "PNG: number of those" "$(wc -l <refused)" 10
-awk -F'\t' '($2 == "-" || $2 ~ /^ERR/) && $8 == "ok" && $11 == "" { print $1 }' png.all >differ
-report "PNG, WebP: what only we take has a warning" differ
+check "PNG, WebP: what only we take has a warning" 10 '($2 == "-" || $2 ~ /^ERR/) && $8 == "ok"' \
+	'$11 == ""' png.all
 is "PNG, WebP: number of pictures with equal pixels" \
 	"$(awk -F'\t' "$readable"' && $10 == $7' png.all | wc -l)" 426
 
