@@ -390,16 +390,11 @@ static int answer_question(
 static float *picture_of(struct sample *sample, size_t *rows)
 {
 	struct sample_part *part = sample_find(sample, "prompt");
-	if (part == NULL) {
-		error_input(
-		    "holds no soft prompt but \"%s\": zv-qformer makes them", sample->parts[0].record.name);
-		return NULL;
-	}
-	bool said = work.language.unnamed;
-	float *picture = language_soft_prompt(&work.language, &part->record, part->payload, rows);
-	if (work.language.unnamed && !said)
-		message_note(part->record.key, "does not say which language model it is for");
-	return picture;
+	if (part != NULL)
+		return language_soft_prompt(&work.language, &part->record, part->payload, rows);
+	error_input(
+	    "holds no soft prompt but \"%s\": zv-qformer makes them", sample->parts[0].record.name);
+	return NULL;
 }
 
 /* The question: -p, else the sample's own, else none. NULL with a recorded error. */
@@ -595,6 +590,8 @@ int main(int argc, char **argv)
 		    (unsigned long long)work.rows, (unsigned long long)work.kept);
 	if (work.damaged && has_file())
 		stop();
+	if (work.language.unnamed)
+		message_note(NULL, "soft prompts do not say which language model they are for");
 	if (output_commit(work.outlet.output) != 0)
 		program_fail(common.output);
 	close_work();

@@ -60,6 +60,7 @@ is '-k keeps samples together' "$(zv-cat -k 4.jpg ab.zv | records)" "$(printf '4
 printf '3.jpg\n1.jpg\n' >keys
 is '-K' "$(zv-cat -K keys a.zv | records)" "$(printf '1.jpg\tvit\n3.jpg\tvit')"
 is '-K from standard input' "$(zv-cat -K - a.zv <keys | records)" "$(printf '1.jpg\tvit\n3.jpg\tvit')"
+status '-K of a line that never ends' 2 timeout 10 zv-cat -K /dev/zero a.zv -o none.zv
 status 'a key that is not there' 1 zv-cat -k absent a.zv -o none.zv
 like 'is named' "$(zv-cat -k absent a.zv -o none.zv 2>&1)" 'zv-cat: no record has the key "absent"'
 is 'a failed item is selected by key' "$(zv-cat -k 5.jpg ab.zv | zv-ls 2>/dev/null | cut -f 5)" 'is no picture'

@@ -195,7 +195,7 @@ is "a prompt made for another model: exit 1" "$?" 1
 like "and says so" "$(cat err)" "zv-generate: other: *"
 status "--any-maker takes it" 0 zv-generate -q -m ziya --any-maker --max-new 2 other.zv
 like "one that names no model is taken, and that is said once" "$(zv-generate -m ziya --max-new 1 prompts.zv 2>&1 >out2)" \
-	"zv-generate: one: does not say which language model it is for"
+	"zv-generate: soft prompts do not say which language model they are for"
 printf 'anybody\tprompt\tf32\t8x64\trandom:1\n' | zvt-make >anybody.zv
 message=$(generate -p hi anybody.zv 2>&1)
 is "a prompt of no maker: exit 1" "$?" 1
