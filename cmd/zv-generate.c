@@ -159,17 +159,12 @@ static bool has_file(void)
 	return common.output != NULL && strcmp(common.output, "-") != 0;
 }
 
-/* Results for a file that is standard output are gathered; whoever interrupts has paid for them. */
-static void keep_results(void)
+/* The end of the work on one record: SIGINT during it ends the program here. Results for a file
+ * that is standard output are gathered; whoever interrupts has paid for them. */
+static void end_record(void)
 {
 	if (!has_file() && output_flush(work.outlet.output) != 0)
 		program_fail("standard output");
-}
-
-/* The end of the work on one record: SIGINT during it ends the program here. */
-static void end_record(void)
-{
-	keep_results();
 	if (*interrupt_flag()) {
 		progress_clear();
 		interrupt_die();
