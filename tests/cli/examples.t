@@ -7,7 +7,7 @@
 fixture_make || { fail "fixtures"; finish; }
 examples=$ZV_ROOT/examples
 unset MAKEFLAGS MAKELEVEL MFLAGS
-batch() { make -f "$examples/batch/Makefile" MODEL=ziya GENERATE=--max-new=4 "$@"; }
+batch() { make -f "$examples/batch/Makefile" MODEL=ziya SEARCH_MODEL=ziya GENERATE=--max-new=4 "$@"; }
 
 ### README.md: all commands but the import of a checkpoint, as they stand
 mkdir -p readme/cats
@@ -52,6 +52,49 @@ ok "batch: a shard alone" batch -s LIST=list N=3 WORK=task I=2 shard
 is "batch: only this shard" "$(cut -f1 task/captions/2of3.tsv; cd task && find . -name '*of3.*' | sort | tr '\n' ' ')" \
 	"cat.jpg
 ./captions/2of3.tsv ./feats/2of3.zv ./photos/2of3.cache ./photos/2of3.zv "
+# The list is what counts: each of its pictures once, as it is now.
+mkdir now && cp photo.jpg cat.jpg dog.jpg now && printf 'now/photo.jpg\nnow/cat.jpg\nnow/dog.jpg\n' >now.list
+ok "batch: three pictures" batch -s LIST=now.list N=2 WORK=turn
+cp now/dog.jpg now/cat.jpg; touch now.list
+ok "batch: a picture has changed" batch -s LIST=now.list N=2 WORK=turn
+is "batch: it is answered once" "$(cut -f1 turn/captions.tsv | sort | tr '\n' ' ')" "now/cat.jpg now/dog.jpg now/photo.jpg "
+is "batch: as it is now" "$(grep now/cat turn/captions.tsv | cut -f2)" "$(grep now/dog turn/captions.tsv | cut -f2)"
+is "batch: and is once in the matrix" "$(sort turn/feats.txt | tr '\n' ' ')" "now/cat.jpg now/dog.jpg now/photo.jpg "
+printf 'now/cat.jpg\nnow/dog.jpg\n' >now.list
+ok "batch: a name has left the list" batch -s LIST=now.list N=2 WORK=turn
+is "batch: and the captions, features and names" "$(cut -f1 turn/captions.tsv | sort | tr '\n' ' '
+	zv-ls --keys turn/photos.zv | sort | tr '\n' ' '; sort turn/feats.txt | tr '\n' ' ')" \
+	"now/cat.jpg now/dog.jpg now/cat.jpg now/dog.jpg now/cat.jpg now/dog.jpg "
+echo broken >now/cat.jpg; touch now.list
+batch -s LIST=now.list N=2 WORK=turn 2>/dev/null
+is "batch: a picture that was one has no answer" "$(cut -f1 turn/captions.tsv)" now/dog.jpg
+like "batch: but a reason" "$(batch -s LIST=now.list N=2 WORK=turn failed)" "now/cat.jpg	not a picture*"
+ok "batch: more shards than pictures" batch -s LIST=now.list N=4 WORK=wide wide/captions.tsv 2>/dev/null
+
+# Damage in the middle of a stream that was made: no captions, and none from it later.
+ok "batch: features to be damaged" batch -s LIST=list N=1 WORK=hurt hurt/photos/1of1.zv
+printf ABCD | dd of=hurt/photos/1of1.zv bs=1 seek=5000 conv=notrunc 2>/dev/null
+status "batch: damaged features" 2 batch -s LIST=list N=1 WORK=hurt hurt/captions.tsv
+is "batch: no captions are published" "$(find hurt -name '*.tsv')" ""
+touch list
+batch -s LIST=list N=1 WORK=hurt >out 2>err
+is "batch: a damaged cache is no shard" "$?:$(find hurt -name '*.tsv' -o -name '1of1.zv')" "2:"
+like "batch: and says so" "$(cat err)" "*1of1.cache: damaged*"
+
+# A search model of its own.
+plain() { make -f "$examples/batch/Makefile" MODEL=ziya GENERATE=--max-new=4 LIST=list N=2 -s "$@"; }
+ok "batch: without a search model" plain WORK=captions-only
+is "batch: there is no matrix" "$(cd captions-only && find . -maxdepth 1 -type f | sort | tr '\n' ' ')" \
+	"./captions.tsv ./photos.zv ./photos.zv.zvi "
+cp -R ziya twin
+ok "batch: a search model with the same image encoder" plain WORK=twins SEARCH_MODEL=twin
+ok "batch: takes the same features" test -s twins/feats.npy -a ! -e twins/search-photos
+seed-model --seed 2 other >/dev/null
+ok "batch: a search model with another image encoder" plain WORK=others SEARCH_MODEL=other
+zv-encode -q -m other -T list | zv-qformer -q -m other --contrast | zv-export --text -n itc >wanted
+zv-export --text others/feats.zv >got
+is "batch: has features of its own" "$(sort got)" "$(sort wanted)"
+ok "batch: a shard of it" plain WORK=others-shard SEARCH_MODEL=other I=1 shard
 PROMPT="What's on \$HOME?" batch -s LIST=list N=1 WORK=quoted quoted/captions.tsv
 is "batch: a prompt with a quote" "$(sort quoted/captions.tsv)" \
 	"$(zv-qformer -m ziya photos.zv | zv-generate -m ziya -p "What's on \$HOME?" --max-new=4 | sort)"
