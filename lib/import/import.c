@@ -40,7 +40,7 @@ static int open_sources(struct import *import)
 		return -1;
 	if (import_sources_sort(&import->sources) < 0 || import_sources_sort(&import->base) < 0)
 		return -1;
-	if (request->config && !(import->config = json_open(request->config)))
+	if (request->config && !(import->config = import_config_open(request->config)))
 		return error_context("%s", request->config);
 	return 0;
 }
@@ -82,7 +82,8 @@ static int name_adapters(struct import *import)
 	if (import->adapter_count > ADAPTERS_MOST)
 		return error_system("more than %d adapters", ADAPTERS_MOST);
 	for (int i = 0; i < import->adapter_count; i++) {
-		if (name_adapter(&import->adapters[i]) < 0)
+		if (import_adapter_keepable(&import->adapters[i]) < 0 ||
+		    name_adapter(&import->adapters[i]) < 0)
 			return -1;
 		for (int j = 0; j < i; j++)
 			if (strcmp(import->adapters[i].file, import->adapters[j].file) == 0)

@@ -12,6 +12,16 @@
 
 #define WHOLE_MOST ((int64_t)1 << 30)
 
+struct json *import_config_open(const char *path)
+{
+	struct json *root = json_open(path);
+	if (!root || json_kind(root) == JSON_KIND_OBJECT)
+		return root;
+	error_input("holds %s where settings, an object, should be", json_kind_name(json_kind(root)));
+	json_release(root);
+	return NULL;
+}
+
 static bool is_absent(const struct json *value)
 {
 	enum json_kind kind = json_kind(value);

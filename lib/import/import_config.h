@@ -49,6 +49,9 @@ struct import_words {
 	size_t size;
 };
 
+/* Read a file of settings: JSON whose root is an object. The recorded error does not name it. */
+struct json *import_config_open(const char *path);
+
 /* Fill *config from the root of a config.json (NULL: there is none, defaults, not found). 0, or
  * -1 with an ERROR_INPUT that names the member. */
 int import_config_vision(const struct json *root, struct import_vision_config *config);

@@ -56,9 +56,14 @@ static int check_changes(
 	const struct checkpoint_tensor *tensor = fetch->tensor;
 	for (int i = 0; i < import->adapter_count; i++) {
 		struct import_change *change = import_adapter_find(&import->adapters[i], part, key);
-		if (!change || change->whole)
+		if (!change)
 			continue;
 		change->used = true;
+		if (change->whole && import->request->keep_adapters && !same_shape(change->whole, tensor))
+			return error_input("%s: tensor \"%s\" has another shape than %s of the model",
+			    import->adapters[i].path, change->whole->name, key);
+		if (change->whole)
+			continue;
 		if (tensor->dimensions != 2 || change->b->shape[0] != tensor->shape[0] ||
 		    change->a->shape[1] != tensor->shape[1])
 			return error_input("%s: its lora_A and lora_B for %s make %llu x %llu, the model's "

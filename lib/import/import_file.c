@@ -5,14 +5,25 @@
 
 #include <errno.h>
 
-int import_file_read(const char *path, size_t most, struct import_bytes *file)
+static int tell(const char *path, int result)
 {
-	errno = 0;
-	if (file_read(path, most, &file->bytes, &file->size) == 0)
+	if (result == 0)
 		return 1;
 	if (errno == ENOENT) {
 		error_clear();
 		return 0;
 	}
 	return error_context("%s", path);
+}
+
+int import_file_read(const char *path, size_t most, struct import_bytes *file)
+{
+	errno = 0;
+	return tell(path, file_read(path, most, &file->bytes, &file->size));
+}
+
+int import_file_find(const char *path, size_t most, struct import_bytes *file)
+{
+	errno = 0;
+	return tell(path, file_read_regular(path, most, &file->bytes, &file->size));
 }

@@ -13,4 +13,7 @@ struct import_bytes {
  * there is none; -1 with an error that names it. */
 int import_file_read(const char *path, size_t most, struct import_bytes *file);
 
+/* The same for a file that nobody named: only a regular one is read. */
+int import_file_find(const char *path, size_t most, struct import_bytes *file);
+
 #endif

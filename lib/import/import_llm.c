@@ -23,7 +23,7 @@ static int read_generation(struct import *import)
 	    snprintf(path, sizeof path, "%s/generation_config.json", origin->source->directory);
 	if (length < 0 || (size_t)length >= sizeof path || stat(path, &status) < 0)
 		return 0;
-	struct json *root = json_open(path);
+	struct json *root = import_config_open(path);
 	int result =
 	    root ? import_config_generation(root, &import->llm.config, &import->llm.generation) : -1;
 	json_release(root);

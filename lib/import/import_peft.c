@@ -6,6 +6,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "import/import_config.h"
 #include "import/import_pattern.h"
 #include "stream/json.h"
 
@@ -33,6 +34,50 @@ static int take_flag(const struct json *root, const char *key, bool *flag)
 	return json_bool(value, flag) < 0 ? error_context("%s", key) : 0;
 }
 
+/* Does a member say anything, other than no? */
+static bool is_set(const struct json *value)
+{
+	bool truth = true;
+	switch (json_kind(value)) {
+	case JSON_KIND_ABSENT:
+	case JSON_KIND_NULL:
+		return false;
+	case JSON_KIND_BOOL:
+		return json_bool(value, &truth) < 0 || truth;
+	case JSON_KIND_ARRAY:
+	case JSON_KIND_OBJECT:
+		return json_count(value) > 0;
+	default:
+		return true;
+	}
+}
+
+/* Refuse settings that make other weights than W + scale * B * A of the model as it is. */
+static int check_variants(const struct json *root)
+{
+	static const char *const variants[] = { "use_dora", "fan_in_fan_out", "use_qalora", "lora_bias",
+		"layer_replication", "trainable_token_indices", "alora_invocation_tokens" };
+	/* These begin by taking from the model's weights what they put into A and B; EVA does not. */
+	static const char *const starts[] = { "pissa", "olora", "loftq", "corda" };
+	static const char advice[] = "let PEFT merge this adapter and import the result";
+	for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++)
+		if (is_set(json_member(root, variants[i])))
+			return error_input("%s is not supported; %s", variants[i], advice);
+	const char *start = json_text(json_member(root, "init_lora_weights"), NULL);
+	for (size_t i = 0; start && i < sizeof starts / sizeof starts[0]; i++)
+		if (strncmp(start, starts[i], strlen(starts[i])) == 0)
+			return error_input("init_lora_weights \"%.40s\" is not supported; %s", start, advice);
+	return 0;
+}
+
+static int check_pattern(const struct json *table, const char *word)
+{
+	enum json_kind kind = json_kind(table);
+	if (kind == JSON_KIND_ABSENT || kind == JSON_KIND_NULL || kind == JSON_KIND_OBJECT)
+		return 0;
+	return error_input("%s: is %s, not an object", word, json_kind_name(kind));
+}
+
 static int read_config(const struct json *root, struct lora_config *config)
 {
 	*config = (struct lora_config){ .rank = 8,
@@ -42,14 +87,10 @@ static int read_config(const struct json *root, struct lora_config *config)
 	const char *type = json_text(json_member(root, "peft_type"), NULL);
 	if (!type || strcmp(type, "LORA") != 0)
 		return error_input("peft_type \"%s\" is not supported, only LORA", type ? type : "");
-	bool dora, transposed;
-	if (take_flag(root, "use_dora", &dora) < 0 ||
-	    take_flag(root, "fan_in_fan_out", &transposed) < 0 ||
-	    take_flag(root, "use_rslora", &config->root_scale) < 0)
+	if (check_variants(root) < 0 || take_flag(root, "use_rslora", &config->root_scale) < 0 ||
+	    check_pattern(config->rank_pattern, "rank_pattern") < 0 ||
+	    check_pattern(config->alpha_pattern, "alpha_pattern") < 0)
 		return -1;
-	if (dora || transposed)
-		return error_input("%s is not supported; let PEFT merge this adapter and import the result",
-		    dora ? "use_dora" : "fan_in_fan_out");
 	const struct json *rank = json_member(root, "r"), *alpha = json_member(root, "lora_alpha");
 	if (rank && json_whole(rank, 1, 1 << 20, &config->rank) < 0)
 		return error_context("r");
@@ -114,7 +155,12 @@ static char split_name(const char *name, char *module, size_t size)
 		int length = snprintf(module, size, "%.*s%s", (int)(mark - name), name, lora ? "" : last);
 		return length < 0 || (size_t)length >= size ? 0 : marks[i].kind;
 	}
-	int length = snprintf(module, size, "%s", name);
+	/* A layer that was adapted keeps its own bias one level deeper. */
+	static const char inner[] = ".base_layer.bias";
+	size_t end = strlen(name), tail = sizeof inner - 1;
+	bool deeper = end > tail && strcmp(name + end - tail, inner) == 0;
+	int length = deeper ? snprintf(module, size, "%.*s.bias", (int)(end - tail), name)
+	                    : snprintf(module, size, "%s", name);
 	return strstr(name, "lora_") || length < 0 || (size_t)length >= size ? 0 : 'W';
 }
 
@@ -179,8 +225,13 @@ static int add_tensor(struct import_adapter *adapter, const struct checkpoint_te
 static int check_change(const struct lora_config *config, struct import_change *change)
 {
 	const struct checkpoint_tensor *a = change->a, *b = change->b;
+	if (change->whole && (a || b))
+		return error_input("%s is both replaced and adapted", change->key);
+	if (change->whole && !dtype_is_float(change->whole->dtype))
+		return error_input("tensor \"%.200s\" is of type %s, which holds no weights",
+		    change->whole->name, dtype_name(change->whole->dtype));
 	if (change->whole)
-		return a || b ? error_input("%s is both replaced and adapted", change->key) : 0;
+		return 0;
 	if (!a || !b)
 		return error_input("%s has no lora_%c", change->key, a ? 'B' : 'A');
 	if (!dtype_is_float(a->dtype) || !dtype_is_float(b->dtype) || a->dimensions != 2 ||
@@ -218,7 +269,7 @@ int import_adapter_open(struct import_adapter *adapter, const char *path)
 	adapter->path = memory_text(path, strlen(path));
 	if (!adapter->path)
 		return -1;
-	struct json *root = json_open(config);
+	struct json *root = import_config_open(config);
 	if (!root)
 		return error_context("%s", config);
 	const char *made_for = json_text(json_member(root, "base_model_name_or_path"), NULL);
@@ -377,14 +428,26 @@ static int put_config(struct writer *writer, const struct digest *llm)
 	return record_set_key(&record, "config") < 0 ? -1 : writer_put(writer, &record, NULL);
 }
 
+int import_adapter_keepable(const struct import_adapter *adapter)
+{
+	static const char *const owners[IMPORT_PARTS] = { "", "the image encoder's", "the Q-Former's" };
+	for (size_t i = 0; i < adapter->count; i++) {
+		const struct import_change *change = &adapter->changes[i];
+		const char *last = strrchr(change->key, '.');
+		int length = (int)(last ? (size_t)(last - change->key) : strlen(change->key));
+		if (change->part != IMPORT_LLM)
+			return error_input("%s: holds %.*s, which is %s: merge it (zv-import MODEL --adapter "
+			                   "%s)",
+			    adapter->path, length, change->key, owners[change->part], adapter->path);
+	}
+	return 0;
+}
+
 int import_adapter_write(
     const struct import_adapter *adapter, const char *path, const struct digest *llm)
 {
-	for (size_t i = 0; i < adapter->count; i++)
-		if (!adapter->changes[i].whole && adapter->changes[i].part != IMPORT_LLM)
-			return error_input("%s: %s is not of the language model; an adapter file cannot hold "
-			                   "it, merge the adapter instead",
-			    adapter->path, adapter->changes[i].key);
+	if (import_adapter_keepable(adapter) < 0)
+		return -1;
 	struct writer *writer = writer_open(path, WRITER_BARE);
 	if (!writer)
 		return -1;

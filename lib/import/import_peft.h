@@ -57,6 +57,10 @@ struct import_adapter_size {
 };
 struct import_adapter_size import_adapter_size(const struct import_adapter *adapter);
 
+/* May it be kept as a file? 0, or -1 with an error that names a tensor of another part than the
+ * language model: the programs of those parts take no adapter. */
+int import_adapter_keepable(const struct import_adapter *adapter);
+
 /* Write the adapter's records behind a config record, which notes the fingerprint of the language
  * model that it goes with, if any (NULL: not known). 0 or -1. */
 int import_adapter_write(

@@ -2,6 +2,7 @@
 #include "import/import_sources.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "import/import_config.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@ static int open_config(struct import_source *source)
 		return error_system("%s: name is too long", source->path);
 	if (stat(path, &status) < 0)
 		return 0;
-	source->config = json_open(path);
+	source->config = import_config_open(path);
 	return source->config ? 0 : error_context("%s", path);
 }
 

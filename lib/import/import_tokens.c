@@ -45,7 +45,7 @@ static int open_json(const char *directory, const char *name, struct json **root
 		return -1;
 	if (stat(path, &status) < 0)
 		return 0;
-	*root = json_open(path);
+	*root = import_config_open(path);
 	return *root ? 0 : error_context("%s", path);
 }
 
@@ -216,7 +216,7 @@ static int find_file(struct import *import, enum import_part part, const char *g
 		for (int n = 0; names[n] && source->directory; n++) {
 			if (join(path, PATH_MAX, source->directory, names[n]) < 0)
 				return -1;
-			int found = import_file_read(path, FILE_MOST, file);
+			int found = import_file_find(path, FILE_MOST, file);
 			if (found > 0 && source != owner)
 				import_note(import, "%s has no %s: took %s", owner->path, names[n], path);
 			if (found != 0)
@@ -290,9 +290,10 @@ static int take_llm_tokens(struct import *import, const char *path, struct token
 		return error_context("%s: is not a tokenizer.model", path);
 	parent(path, directory);
 	int result = read_tokens(directory, bpe_size(bpe), tokens);
-	drop_foreign(tokens, bpe, 0);
-	if (result == 0)
+	if (result == 0) {
+		drop_foreign(tokens, bpe, 0);
 		result = add_control(tokens, bpe);
+	}
 	if (result == 0 && tokens->count)
 		qsort(tokens->list, tokens->count, sizeof *tokens->list, compare_tokens);
 	uint64_t rows = import->llm.vocabulary, most = (uint64_t)bpe_size(bpe);

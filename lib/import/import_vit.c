@@ -26,7 +26,7 @@ static int read_picture(struct import *import)
 		int length = snprintf(path, sizeof path, "%s/preprocessor_config.json", source->directory);
 		if (length < 0 || (size_t)length >= sizeof path || stat(path, &status) < 0)
 			continue;
-		struct json *root = json_open(path);
+		struct json *root = import_config_open(path);
 		int result = root ? import_config_picture(root, &sizes->picture) : -1;
 		json_release(root);
 		return result < 0 ? error_context("%s", path) : 0;

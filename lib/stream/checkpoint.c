@@ -48,7 +48,7 @@ struct checkpoint {
 
 static int map_file(const char *path, struct file *file)
 {
-	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+	int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is not waited for */
 	if (descriptor < 0)
 		return error_system("cannot open:");
 	struct stat status;

@@ -96,7 +96,7 @@ struct json *json_open(const char *path)
 {
 	char *bytes;
 	size_t size;
-	if (file_read(path, JSON_FILE_SIZE_MOST, &bytes, &size) < 0)
+	if (file_read_regular(path, JSON_FILE_SIZE_MOST, &bytes, &size) < 0)
 		return NULL;
 	struct json *root = json_parse(bytes, size);
 	memory_release(bytes);

@@ -31,7 +31,7 @@ enum json_kind {
  * and column, or memory). */
 struct json *json_parse(const void *bytes, size_t size);
 
-/* The same for a whole file. The recorded error does not name the file. */
+/* The same for a whole regular file. The recorded error does not name the file. */
 struct json *json_open(const char *path);
 
 void json_release(struct json *root); /* the root only; NULL is fine */

@@ -205,6 +205,18 @@ refused "what is no tokenizer, by its name" "parts/vocab.txt: is not a tokenizer
 refused "what is no vocabulary, by its name" "parts/tokenizer.model: is not a vocab.txt: " src-itm --vocab parts/tokenizer.model
 (cat parts/vocab.txt; echo one; echo two) >long.txt
 refused "a vocabulary of another model, by its name" "long.txt: with the added tokens beside it there are ids up to" src-itm --vocab long.txt
+for file in added_tokens tokenizer_config special_tokens_map; do
+	rm -rf bad && cp -R src-hf bad && printf '{' >bad/$file.json
+	refused "half of $file.json" "bad/$file.json: ?*" bad
+done
+for file in config preprocessor_config generation_config tokenizer_config; do
+	rm -rf bad && cp -R src-hf bad && printf '[1]' >bad/$file.json
+	refused "a list as $file.json" "bad/$file.json: holds array where settings, an object, should be" bad
+done
+for file in config.json tokenizer.model model.safetensors; do
+	rm -rf bad && cp -R src-hf bad && rm bad/$file && mkfifo bad/$file
+	refused "a pipe as $file" "bad/$file: *regular file" bad
+done
 printf '{"vision_config":{"num_attention_heads":"q"}}' >settings.json
 refused "settings, by the name of their file" "settings.json: vision_config: num_attention_heads: " src-itm --config settings.json
 cp -R src-hf wordless && rm wordless/tokenizer.model
@@ -298,8 +310,35 @@ lora '{"peft_type": "LORA", "r": 4}' '{m.replace("layers.0", "layers.9") + "q_pr
 refused "a layer that is not there" "which this model does not have" delta-delta --adapter lora
 lora '{"peft_type": "LORA", "r": 4, "use_dora": true}' '{m + "q_proj.lora_A.weight": one(4, 64)}'
 refused "DoRA" "use_dora is not supported" delta-delta --adapter lora
+for setting in '"use_qalora": true' '"lora_bias": true' '"layer_replication": [[0, 1]]' '"trainable_token_indices": [1]' \
+	'"alora_invocation_tokens": [1]' '"init_lora_weights": "pissa_niter_4"' '"init_lora_weights": "olora"'; do
+	lora "{\"peft_type\": \"LORA\", \"r\": 4, $setting}" '{m + "q_proj.lora_A.weight": one(4, 64), m + "q_proj.lora_B.weight": one(64, 4)}'
+	setting=${setting#?}
+	refused "$setting" "lora: adapter_config.json: ${setting%%\"*}*is not supported" delta-delta --adapter lora
+done
+for table in rank_pattern alpha_pattern; do
+	lora "{\"peft_type\": \"LORA\", \"r\": 4, \"$table\": [8]}" '{m + "q_proj.lora_A.weight": one(4, 64), m + "q_proj.lora_B.weight": one(64, 4)}'
+	refused "$table as a list" "$table: is array, not an object" delta-delta --adapter lora
+done
+lora '{"peft_type": "LORA", "r": 4, "use_qalora": false, "layer_replication": null, "trainable_token_indices": [], "init_lora_weights": true}' \
+	'{"base_model.model.qformer.encoder.layer.0.attention.attention.query.base_layer.bias": ("F32", [32], b"\0\0\200\77" * 32)}'
+ok "settings that say nothing; the bias of an adapted layer" zv-import -q -o biased src-hf --adapter lora
+is "is the layer's" "$(zv-export --text -k encoder.layer.0.attention.attention.query.bias biased/qformer.zv | cut -f 2 | tr ' ' '\n' | sort -u)" 1
 lora '{"peft_type": "IA3"}' '{m + "q_proj.ia3_l": one(4, 64)}'
 refused "another kind" 'peft_type "IA3"' delta-delta --adapter lora
+lora '{"peft_type": "LORA", "r": 4}' '{m + "q_proj.lora_A.weight": one(4, 64), m + "q_proj.lora_B.weight": one(64, 4),
+	"base_model.model.language_projection.modules_to_save.default.weight": one(64, 32)}'
+refused "a projection, kept" "lora: holds language_projection, which is the Q-Former's: merge it (zv-import MODEL --adapter lora)" src-hf --adapter lora --keep
+refused "a projection, as a file" "lora: holds language_projection, which is the Q-Former's: merge it" --adapter lora
+ok "a projection, merged" zv-import -q -o projected src-hf --adapter lora
+is "is the adapter's" "$(zv-export --text -k language_projection.weight projected/qformer.zv | cut -f 2 | tr ' ' '\n' | sort -u)" 1
+for type in I8 I64 BOOL; do
+	lora '{"peft_type": "LORA"}' "{'base_model.model.lm_head.modules_to_save.default.weight': ('$type', [64, 64], bytes(4096 * (8 if '$type' == 'I64' else 1)))}"
+	refused "$type as weights, kept" "which holds no weights" src-hf --adapter lora --keep
+	refused "$type as weights, as a file" "which holds no weights" --adapter lora
+done
+lora '{"peft_type": "LORA"}' '{"base_model.model.lm_head.modules_to_save.default.weight": one(65, 64)}'
+refused "a whole tensor of another shape, kept" 'has another shape than lm_head.weight' src-hf --adapter lora --keep
 
 # --- the directory ---
 

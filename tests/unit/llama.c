@@ -180,14 +180,14 @@ static void check_prompt(
 	checkpoint_close(expected);
 }
 
-/* The adapter's own projection into the model in place of the Q-Former's. */
-static void project_again(const char *adapter, struct prompt *prompt, size_t width)
+/* The projection that the adapter brought into the Q-Former, in place of the one before. */
+static void project_again(const char *qformer, struct prompt *prompt, size_t width)
 {
-	struct model_file *file = model_file_open_path(adapter);
+	struct model_file *file = model_file_open_path(qformer);
 	struct weight weight, bias;
 	struct reference reference = reference_open("zoo/A/hf-blip2/");
 	size_t count;
-	if (model_file_find(file, "language_projection.weight", &weight) &&
+	if (file && model_file_find(file, "language_projection.weight", &weight) &&
 	    model_file_find(file, "language_projection.bias", &bias)) {
 		float *queries = reference_values(reference.tensors, "image0.query_output", &count);
 		struct linear linear = { weight.data, weight.dtype, width, (size_t)weight.shape[1],
@@ -233,8 +233,7 @@ static void check_scalings(const char *adapter, const char *name)
 
 static void check_adapters(const char *model)
 {
-	static const char *const names[] = { "qkv-list", "regex-rslora-patterns", "modules-to-save",
-		"layers-subset" };
+	static const char *const names[] = { "qkv-list", "regex-rslora-patterns", "layers-subset" };
 	struct reference reference = reference_open("zoo/A/hf-blip2/");
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		char source[100], path[100], file[200];
@@ -248,7 +247,6 @@ static void check_adapters(const char *model)
 		               llama_adapt(llama, path) == 0,
 		        "adapter %s", names[i])) {
 			check_scalings(path, names[i]);
-			project_again(path, &prompt, llama_width(llama));
 			check_prompt(llama, &prompt, file, "logits");
 		} else {
 			printf("#   %s\n", error_text());
@@ -258,6 +256,31 @@ static void check_adapters(const char *model)
 		llama_close(llama);
 	}
 	reference_close(&reference);
+}
+
+/* An adapter with a projection of its own can only be merged. */
+static void check_projecting_adapter(void)
+{
+	const char *directory = "zoo/A/peft-lora/modules-to-save";
+	const char *source = reference_path("zoo/A/hf-blip2"), *adapter = reference_path(directory);
+	struct import_request request = {
+		.sources = &source, .source_count = 1, .adapters = &adapter, .adapter_count = 1
+	};
+	struct import_adapter_count count;
+	TAP_OK(import_keep_adapter(adapter, "projecting.zv", &count) < 0 &&
+	           strstr(error_text(), "language_projection"),
+	    "an adapter with a projection is not kept: %s", error_text());
+	const char *model = reference_import(&request, "projecting");
+	struct llama *llama = model ? llama_open(model) : NULL;
+	if (!TAP_OK(llama != NULL, "it is merged"))
+		return;
+	struct reference reference = reference_open("zoo/A/hf-blip2/");
+	struct prompt prompt = read_prompt(llama, &reference, 0, 1);
+	project_again("projecting/qformer.zv", &prompt, llama_width(llama));
+	check_prompt(llama, &prompt, "zoo/A/peft-lora/modules-to-save/expected.safetensors", "logits");
+	memory_release(prompt.rows);
+	reference_close(&reference);
+	llama_close(llama);
 }
 
 /* One case of hf-instruct: the ids of its prompt, and the logits behind it. */
@@ -485,8 +508,10 @@ int main(void)
 		reference_close(&reference);
 	}
 	llama_close(llama);
-	if (model)
+	if (model) {
 		check_adapters(model);
+		check_projecting_adapter();
+	}
 	check_instructed();
 	check_delta();
 	check_tiny();
