@@ -22,6 +22,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BATCH_MOST = 256 };
@@ -87,6 +88,7 @@ static struct {
 	struct known_pictures *known; /* NULL without --append */
 	struct writer *writer;        /* NULL under --append until there is something to add */
 	const char *path;             /* of the output; NULL: standard output */
+	struct stat replaced;         /* the file at path, if there is one (st_nlink > 0) */
 	float *pixels, *features;     /* of a batch */
 	void *converted;              /* features of one picture in --dtype */
 	uint64_t encoded, failed, skipped;
@@ -105,6 +107,10 @@ static int next_name(void *context, const char **name)
 	if (found > 0 && strcmp(*name, "-") == 0 && common.files_from &&
 	    strcmp(common.files_from, "-") == 0)
 		return error_system("standard input cannot be a picture, it holds the list of names");
+	struct stat status;
+	if (found > 0 && state.replaced.st_nlink > 0 && stat(*name, &status) == 0 &&
+	    status.st_dev == state.replaced.st_dev && status.st_ino == state.replaced.st_ino)
+		return error_system("\"%s\" is a picture to read and the output to replace", *name);
 	return found;
 }
 
@@ -372,6 +378,8 @@ int main(int argc, char **argv)
 	check_usage(argc - first);
 	struct picture_options picture = picture_settings();
 	state.path = option.append ? option.append : common.output;
+	if (!state.path || stat(state.path, &state.replaced) < 0 || !S_ISREG(state.replaced.st_mode))
+		state.replaced.st_nlink = 0;
 	if (!option.append)
 		output();
 	if (threads_start((int)common.threads) < 0)

@@ -1,11 +1,16 @@
 /* known_pictures.c - what a feature file holds (see known_pictures.h). */
+#define _GNU_SOURCE
 #include "model/known_pictures.h"
+#include "base/error.h"
 #include "base/memory.h"
 #include "stream/read.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { REASON_MOST = 4096 };
@@ -19,6 +24,7 @@ struct failure {
 
 struct known_pictures {
 	const char *path;
+	int lock; /* descriptor of the file, locked while there is work on it; -1: there is no file */
 	bool exists;
 	struct digest *pictures; /* digests of key, a zero byte and source; sorted */
 	size_t picture_count, picture_capacity;
@@ -119,14 +125,39 @@ static void sort(struct known_pictures *known)
 	known->failure_count = kept;
 }
 
+/* Open path and lock it: two that append to one file would each put their own in its place, and
+ * the first one's work would be lost. A file system without locks is taken as it is.
+ * 1, 0 if there is no file, -1. */
+static int lock_file(struct known_pictures *known, const char *path)
+{
+	for (;;) {
+		struct stat opened, present;
+		known->lock = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (known->lock < 0)
+			return errno == ENOENT ? 0 : error_system("cannot open:");
+		if (fstat(known->lock, &opened) < 0 || !S_ISREG(opened.st_mode))
+			return error_system("is no regular file");
+		if (flock(known->lock, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+			return error_system("another zv-encode appends to it at this moment");
+		/* Was it replaced between the open and the lock? */
+		if (stat(path, &present) == 0 && present.st_dev == opened.st_dev &&
+		    present.st_ino == opened.st_ino)
+			return 1;
+		close(known->lock);
+	}
+}
+
 struct known_pictures *known_pictures_read(const char *path, const struct digest *maker)
 {
 	struct known_pictures *known = memory_allocate_zero(1, sizeof *known);
-	if (!known || (access(path, F_OK) < 0 && errno == ENOENT))
+	if (!known)
+		return NULL;
+	int found = lock_file(known, path);
+	if (found == 0)
 		return known;
 	known->path = path;
 	known->exists = true;
-	struct reader *reader = reader_open(path);
+	struct reader *reader = found > 0 ? reader_open(path) : NULL;
 	int result = reader ? read_records(known, reader, maker) : -1;
 	reader_close(reader);
 	if (result < 0) {
@@ -213,6 +244,8 @@ void known_pictures_release(struct known_pictures *known)
 		return;
 	for (size_t i = 0; i < known->failure_count; i++)
 		release_failure(&known->failures[i]);
+	if (known->lock >= 0)
+		close(known->lock);
 	memory_release(known->failures);
 	memory_release(known->pictures);
 	memory_release(known);

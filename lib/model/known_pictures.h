@@ -11,8 +11,8 @@
 
 struct known_pictures;
 
-/* Read all of path. A file that does not exist holds nothing. Only features of this maker count.
- * NULL with a recorded error. */
+/* Read all of path, and lock it against another --append until it is released. A file that does
+ * not exist holds nothing. Only features of this maker count. NULL with a recorded error. */
 struct known_pictures *known_pictures_read(const char *path, const struct digest *maker);
 bool known_pictures_exist(const struct known_pictures *known); /* was there a file? */
 

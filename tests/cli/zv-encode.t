@@ -239,6 +239,28 @@ status "--filter bilinear" 0 zv-encode -m ziya --filter bilinear -o x.zv photo.j
 status "--max-pixels" 1 zv-encode -m ziya --max-pixels 1000 -o x.zv photo.jpg
 status "--max-scans" 1 zv-encode -m ziya --max-scans 2 -o x.zv good-progressive-turned.jpg
 
+### what must not be lost
+cp photo.jpg own.jpg
+status "-o over one of the pictures" 2 zv-encode -m ziya -o own.jpg cat.jpg own.jpg
+same "... which is still there" photo.jpg own.jpg
+echo own.jpg >own.list
+status "-o over one of the list" 2 zv-encode -m ziya -o own.jpg -T own.list
+same "... which is still there, too" photo.jpg own.jpg
+zv-encode -m ziya -o shared.zv photo.jpg
+mkfifo more
+zv-encode -m ziya --append shared.zv -T more &
+pid=$!
+exec 3>more
+echo cat.jpg >&3
+sleep 0.5
+status "two appends to one file: the second is refused" 2 zv-encode -m ziya --append shared.zv dog.jpg
+exec 3>&-
+wait $pid
+is "... and the first one loses nothing" "$(keys shared.zv | tr ' ' '\n' | grep -c '^T')" 2
+status "... after which it can be done" 0 zv-encode -m ziya --append shared.zv dog.jpg
+mkfifo fifo.zv
+status "--append to a fifo does not wait" 2 timeout 10 zv-encode -m ziya --append fifo.zv dog.jpg
+
 ### usage
 status "--size that is no multiple of the patch" 2 zv-encode -m ziya --size 30 -o x.zv photo.jpg
 status "--background red" 2 zv-encode -m ziya --background red -o x.zv photo.jpg
