@@ -9,18 +9,53 @@
 #include <stdbool.h>
 #include <string.h>
 
+static bool is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
+
+/* A control character, or a stray byte that a terminal may take for one of C1. */
+static void write_control(FILE *stream, const char *bytes, int length)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	for (int i = 0; i < length; i++) {
+		unsigned char byte = (unsigned char)bytes[i];
+		fputs("\\x", stream);
+		putc(digits[byte >> 4], stream);
+		putc(digits[byte & 15], stream);
+	}
+}
+
+void textout_shown(FILE *stream, const char *text, size_t size, const char *plain)
+{
+	for (size_t i = 0; i < size;) {
+		uint32_t code;
+		int length = utf8_decode((const uint8_t *)text + i, size - i, &code);
+		if (length <= 0) {
+			code = (unsigned char)text[i];
+			length = 1;
+		}
+		if (is_control(code) && (code == 0 || code >= 0x7f || !strchr(plain, (int)code)))
+			write_control(stream, text + i, length);
+		else
+			fwrite(text + i, 1, (size_t)length, stream);
+		i += (size_t)length;
+	}
+}
+
 void textout_field(FILE *stream, const char *text, size_t size)
 {
-	for (size_t i = 0; i < size; i++) {
-		const char *escape = text[i] == '\t'   ? "\\t"
-		                     : text[i] == '\n' ? "\\n"
-		                     : text[i] == '\r' ? "\\r"
-		                     : text[i] == '\\' ? "\\\\"
-		                                       : NULL;
+	for (size_t i = 0, plain = 0; i < size; plain = ++i) {
+		const char *escape = NULL;
+		for (; i < size && !escape; i += !escape)
+			escape = text[i] == '\t'   ? "\\t"
+			         : text[i] == '\n' ? "\\n"
+			         : text[i] == '\r' ? "\\r"
+			         : text[i] == '\\' ? "\\\\"
+			                           : NULL;
+		textout_shown(stream, text + plain, i - plain, "");
 		if (escape)
 			fputs(escape, stream);
-		else
-			putc(text[i], stream);
 	}
 }
 
@@ -42,13 +77,29 @@ void textout_json(FILE *stream, const char *text, size_t size)
 			fputs("\\n", stream);
 		else if (byte == '\t')
 			fputs("\\t", stream);
-		else if (byte < 0x20 || byte == 0x7f)
-			fprintf(stream, "\\u%04x", byte);
+		else if (is_control(code))
+			fprintf(stream, "\\u%04x", (unsigned)code);
 		else
 			fwrite(text + i, 1, (size_t)length, stream);
 		i += (size_t)length;
 	}
 	putc('"', stream);
+}
+
+/* The value of two hexadecimal digits, or -1. */
+static int hex_byte(const char *at)
+{
+	int value = 0;
+	for (int i = 0; i < 2; i++) {
+		char digit = at[i];
+		if (digit >= '0' && digit <= '9')
+			value = value * 16 + digit - '0';
+		else if ((digit >= 'A' && digit <= 'F') || (digit >= 'a' && digit <= 'f'))
+			value = value * 16 + 10 + (digit & 0x5f) - 'A';
+		else
+			return -1;
+	}
+	return value;
 }
 
 size_t textout_unescape(char *text, size_t size)
@@ -57,6 +108,12 @@ size_t textout_unescape(char *text, size_t size)
 	for (size_t i = 0; i < size; i++) {
 		if (text[i] != '\\') {
 			text[used++] = text[i];
+			continue;
+		}
+		int byte = size - i >= 4 && text[i + 1] == 'x' ? hex_byte(text + i + 2) : -1;
+		if (byte >= 0) {
+			text[used++] = (char)byte;
+			i += 3;
 			continue;
 		}
 		static const char letters[] = "tnr\\", values[] = "\t\n\r\\";

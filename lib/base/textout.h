@@ -1,5 +1,5 @@
 /* textout.h - text results on standard output: fields by TAB with escapes, JSON, or raw.
- * Escapes are \t \n \r \\ ; JSON strings escape what RFC 8259 asks for and leave UTF-8 as it is.
+ * Escapes are \t \n \r \\ \xNN ; JSON strings escape what RFC 8259 asks for and leave UTF-8 as it is.
  * A write error is found by program_end(), which checks the stream.
  */
 #ifndef ZV_BASE_TEXTOUT_H
@@ -8,8 +8,12 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* size bytes with \t \n \r \\ escaped. */
+/* size bytes with \t \n \r \\ escaped, and other control characters (also DEL and C1) as \xNN for
+ * each of their bytes: they could steer a terminal. */
 void textout_field(FILE *stream, const char *text, size_t size);
+
+/* size bytes as they are but for control characters, as \xNN; those in plain stay. */
+void textout_shown(FILE *stream, const char *text, size_t size, const char *plain);
 
 /* "text" with quotes; text must be valid UTF-8 (invalid bytes become U+FFFD). */
 void textout_json(FILE *stream, const char *text, size_t size);

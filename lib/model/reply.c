@@ -21,26 +21,6 @@ static void write_whole(FILE *stream, long long number)
 	fputs(digits, stream);
 }
 
-static void write_escape(FILE *stream, unsigned char byte)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	fputs("\\x", stream);
-	putc(digits[byte >> 4], stream);
-	putc(digits[byte & 15], stream);
-}
-
-/* Text as it is, but for control bytes, which could steer a terminal. */
-static void write_shown(FILE *stream, const char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		unsigned char byte = (unsigned char)text[i];
-		if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f)
-			write_escape(stream, byte);
-		else
-			putc(byte, stream);
-	}
-}
-
 void reply_write_key(FILE *stream, const struct reply_form *form, const char *key)
 {
 	if (form->text_only)
@@ -59,7 +39,7 @@ void reply_write_text(FILE *stream, const struct reply_form *form, const char *t
 	else if (form->null)
 		fwrite(text, 1, size, stream);
 	else
-		write_shown(stream, text, size);
+		textout_shown(stream, text, size, "\n\t");
 }
 
 void reply_write_end(FILE *stream, const struct reply_form *form)

@@ -30,7 +30,10 @@ static int unescape(const struct lines *lines, char *text)
 {
 	size_t size = textout_unescape(text, strlen(text));
 	if (size == (size_t)-1)
-		return error_input("line %zu: unknown escape (known are \\t \\n \\r \\\\)", lines->number);
+		return error_input(
+		    "line %zu: unknown escape (known are \\t \\n \\r \\\\ \\xNN)", lines->number);
+	if (memchr(text, '\0', size) != NULL || utf8_valid_prefix(text, size) < size)
+		return error_input("line %zu: an escape makes a zero byte or no UTF-8", lines->number);
 	text[size] = '\0';
 	return 0;
 }

@@ -235,6 +235,12 @@ same "--rank mean: best first" ranked sorted
 generate -p hi --score answers --json one.zv >json
 is "--score --json" "$(python3 -c 'import json
 print([sorted(json.loads(line)) for line in open("json", encoding="utf-8")][0])')" "['key', 'mean', 'sum', 'text', 'tokens']"
+printf 'a\033[2J\a\302\233b\n' >controls
+is "control bytes appear as \\xNN" "$(generate -p hi --score controls one.zv | cut -f 2)" 'a\x1B[2J\x07\xC2\x9Bb'
+printf 'a\\x1B[2J\\x07\\xC2\\x9Bb\n' >escaped
+is "and are read so" "$(generate -p hi --score escaped one.zv)" "$(generate -p hi --score controls one.zv)"
+is "in keys too" "$(printf 'k\033\thi\n' | generate --keyed -P - | cut -f 1)" 'k\x1B'
+is "an escape that makes no text" "$(printf 'a\\x00\n' | generate -P - 2>&1 >out2 | grep -c 'zero byte')" 1
 printf 'a\n\n' >empty
 status "--score: an empty answer: exit 2" 2 zv-generate -m ziya --score empty prompts.zv
 status "--score: a file that is not there: exit 2" 2 zv-generate -m ziya --score absent prompts.zv

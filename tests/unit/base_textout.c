@@ -73,13 +73,22 @@ int main(void)
 	field_is("a\tb\nc\rd\\e", 9, "a\\tb\\nc\\rd\\\\e");
 	field_is("\xe7\x8b\x97", 3, "\xe7\x8b\x97");
 	field_is("", 0, "");
+	field_is("\x1b[2J\a\0\v\x7f", 8, "\\x1B[2J\\x07\\x00\\x0B\\x7F");
+	field_is("a\xc2\x9b"
+	         "b\x9b\xc2\xa0",
+	    7, "a\\xC2\\x9Bb\\x9B\xc2\xa0");
+	field_is("\n\n\x1b\t\xe7\x8b\x97\\x1B", 11, "\\n\\n\\x1B\\t\xe7\x8b\x97\\\\x1B");
 	json_is("a\"b\\c/d", 7, "\"a\\\"b\\\\c/d\"");
 	json_is("a\tb\nc", 5, "\"a\\tb\\nc\"");
 	json_is("\0\x01\x1f\x7f", 4, "\"\\u0000\\u0001\\u001f\\u007f\"");
 	json_is("\xe7\x8b\x97", 3, "\"\xe7\x8b\x97\"");
+	json_is("\xc2\x9b\xc2\xa0", 4, "\"\\u009b\xc2\xa0\"");
 	json_is("a\xff\xe7\x8b", 4, "\"a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 	unescape_refuses("\\");
 	unescape_refuses("a\\x");
+	unescape_refuses("a\\x1");
+	unescape_refuses("a\\xg0");
+	unescape_refuses("a\\x0G");
 	unescape_refuses("\\\\\\");
 	char zero[] = { '\\', 0 };
 	TAP_OK(textout_unescape(zero, 2) == (size_t)-1, "nor is a zero byte an escape's letter");
