@@ -128,6 +128,22 @@ int import_config_qformer(const struct json *root, struct import_qformer_config 
 	return 0;
 }
 
+/* Newer files keep the angles' base with their kind, in "rope_parameters". */
+static int take_rope(const struct json *section, double *theta)
+{
+	const struct json *rope = json_member(section, "rope_parameters");
+	if (is_absent(rope))
+		return 0;
+	const char *type = json_text(json_member(rope, "rope_type"), NULL);
+	if (json_kind(rope) != JSON_KIND_OBJECT)
+		return error_input(
+		    "rope_parameters: is %s, not an object", json_kind_name(json_kind(rope)));
+	if (!is_absent(json_member(rope, "rope_type")) && (!type || strcmp(type, "default") != 0))
+		return error_input(
+		    "rope_parameters: rope_type \"%s\" is not supported, only default", type ? type : "");
+	return take_real(rope, "rope_theta", theta) < 0 ? error_context("rope_parameters") : 0;
+}
+
 /* What would make another model of the LLaMA class than zv-generate computes. */
 static int check_llm(const struct json *section)
 {
@@ -194,6 +210,7 @@ int import_config_llm(const struct json *root, struct import_llm_config *config)
 	    take_whole(section, "max_position_embeddings", 1, &config->positions) < 0 ||
 	    take_real(section, "rms_norm_eps", &config->norm_eps) < 0 ||
 	    take_real(section, "rope_theta", &config->rope_theta) < 0 ||
+	    take_rope(section, &config->rope_theta) < 0 ||
 	    take_bool(section, "tie_word_embeddings", &config->tied) < 0)
 		return error_context("%s", where);
 	config->kv_heads = config->heads;
@@ -215,21 +232,47 @@ static int take_triple(const struct json *root, const char *key, double triple[3
 	return 0;
 }
 
-/* "size" is a number, {"height": h, "width": w} or {"shortest_edge": s}. */
+/* "size" is a number or {"height": h, "width": w}; {"shortest_edge": s} would keep the ratio of
+ * the sides. */
 static int take_side(const struct json *root, int64_t *side)
 {
 	const struct json *size = json_member(root, "size");
 	if (json_kind(size) != JSON_KIND_OBJECT)
 		return take_whole(root, "size", 1, side);
 	int64_t height = 0, width = 0;
-	if (take_whole(size, "shortest_edge", 1, side) < 0 ||
-	    take_whole(size, "height", 1, &height) < 0 || take_whole(size, "width", 1, &width) < 0)
+	if (!is_absent(json_member(size, "shortest_edge")))
+		return error_input("size: shortest_edge is not supported, only height and width");
+	if (take_whole(size, "height", 1, &height) < 0 || take_whole(size, "width", 1, &width) < 0)
 		return error_context("size");
 	if (height != width)
 		return error_input(
 		    "size: %lld x %lld pixels is not square", (long long)width, (long long)height);
 	if (height)
 		*side = height;
+	return 0;
+}
+
+/* Refuse what would make other pixels than zv-encode's: bicubic to a square, and 0..255 to 0..1. */
+static int check_pixels(const struct json *root)
+{
+	enum { BICUBIC = 3 };
+	bool resize = true, rescale = true, crop = false;
+	int64_t resample = BICUBIC;
+	double factor = 1.0 / 255;
+	if (take_bool(root, "do_resize", &resize) < 0 || take_bool(root, "do_rescale", &rescale) < 0 ||
+	    take_bool(root, "do_center_crop", &crop) < 0 ||
+	    take_whole(root, "resample", 0, &resample) < 0 ||
+	    take_real(root, "rescale_factor", &factor) < 0)
+		return -1;
+	if (!resize || !rescale || crop)
+		return error_input("%s is not supported", !resize    ? "do_resize: false"
+		                                          : !rescale ? "do_rescale: false"
+		                                                     : "do_center_crop: true");
+	if (resample != BICUBIC)
+		return error_input(
+		    "resample: %lld is not supported, only 3 (bicubic)", (long long)resample);
+	if (fabs(factor * 255 - 1) > 1e-6)
+		return error_input("rescale_factor: %g is not supported, only 1/255", factor);
 	return 0;
 }
 
@@ -241,7 +284,8 @@ int import_config_picture(const struct json *root, struct import_picture_config 
 		config->std[i] = (double)picture_clip_std[i];
 	}
 	bool normalize = true;
-	if (take_side(root, &config->side) < 0 || take_triple(root, "image_mean", config->mean) < 0 ||
+	if (check_pixels(root) < 0 || take_side(root, &config->side) < 0 ||
+	    take_triple(root, "image_mean", config->mean) < 0 ||
 	    take_triple(root, "image_std", config->std) < 0 ||
 	    take_bool(root, "do_normalize", &normalize) < 0)
 		return -1;
@@ -289,6 +333,65 @@ int import_config_generation(
 		return error_input("length_penalty: no number");
 	import_word_real(words, "length_penalty", real);
 	return 0;
+}
+
+/* Is the value none, or the number at which the setting does nothing? */
+static bool does_nothing(const struct json *value, double neutral)
+{
+	double number;
+	bool truth;
+	switch (json_kind(value)) {
+	case JSON_KIND_ABSENT:
+	case JSON_KIND_NULL:
+		return true;
+	case JSON_KIND_BOOL:
+		return json_bool(value, &truth) == 0 && !truth;
+	case JSON_KIND_WHOLE:
+	case JSON_KIND_REAL:
+		return json_number(value, &number) == 0 && number == neutral;
+	default:
+		return json_kind(value) != JSON_KIND_TEXT && json_count(value) == 0;
+	}
+}
+
+const char *import_config_unused(const struct json *root, size_t *at)
+{
+	static const struct {
+		const char *key;
+		double neutral;
+	} settings[] = {
+		{ "early_stopping", 0 },
+		{ "min_length", 0 },
+		{ "min_new_tokens", 0 },
+		{ "no_repeat_ngram_size", 0 },
+		{ "encoder_no_repeat_ngram_size", 0 },
+		{ "encoder_repetition_penalty", 1 },
+		{ "bad_words_ids", 0 },
+		{ "suppress_tokens", 0 },
+		{ "begin_suppress_tokens", 0 },
+		{ "sequence_bias", 0 },
+		{ "min_p", 0 },
+		{ "typical_p", 1 },
+		{ "epsilon_cutoff", 0 },
+		{ "eta_cutoff", 0 },
+		{ "top_h", 1 },
+		{ "penalty_alpha", 0 },
+		{ "guidance_scale", 1 },
+		{ "num_beam_groups", 1 },
+		{ "diversity_penalty", 0 },
+		{ "exponential_decay_length_penalty", 0 },
+		{ "forced_bos_token_id", -1 },
+		{ "forced_eos_token_id", -1 },
+		{ "forced_decoder_ids", 0 },
+		{ "stop_strings", 0 },
+	};
+	while (*at < sizeof settings / sizeof settings[0]) {
+		const char *key = settings[*at].key;
+		double neutral = settings[(*at)++].neutral;
+		if (!does_nothing(json_member(root, key), neutral))
+			return key;
+	}
+	return NULL;
 }
 
 void import_word_text(struct import_words *words, const char *word, const char *value)

@@ -66,6 +66,10 @@ int import_config_picture(const struct json *root, struct import_picture_config 
 int import_config_generation(
     const struct json *root, struct import_llm_config *config, struct import_words *words);
 
+/* The next setting in a generation_config.json that would change the text and that no word is for;
+ * *at counts from 0. NULL: no more. */
+const char *import_config_unused(const struct json *root, size_t *at);
+
 /* Append "word=value"; reals in the shortest form that reads back the same. */
 void import_word_text(struct import_words *words, const char *word, const char *value);
 void import_word_whole(struct import_words *words, const char *word, int64_t value);

@@ -23,6 +23,14 @@ static char building[PATH_SIZE];               /* where it is now */
 static char files[FILES_MOST][LONG_PATH_SIZE]; /* in it */
 static bool exists;                            /* place holds an older one */
 
+/* Nothing that was built is ours to remove any more. */
+static void forget(void)
+{
+	for (int i = 0; i < FILES_MOST; i++)
+		files[i][0] = '\0';
+	building[0] = '\0';
+}
+
 void import_directory_abandon(void)
 {
 	for (int i = 0; i < FILES_MOST; i++) {
@@ -35,6 +43,13 @@ void import_directory_abandon(void)
 	building[0] = '\0';
 }
 
+static bool is_directory(DIR *directory, const char *name)
+{
+	struct stat status;
+	return fstatat(dirfd(directory), name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(status.st_mode);
+}
+
 static bool is_named(const char *name, const char *const *names)
 {
 	for (int i = 0; names[i]; i++)
@@ -43,7 +58,7 @@ static bool is_named(const char *name, const char *const *names)
 	return false;
 }
 
-/* Only what a new model replaces may be lost with the old one. */
+/* Only files that a new model replaces may be lost with the old one. */
 static int check_old(const char *const *names)
 {
 	DIR *directory = opendir(place);
@@ -52,12 +67,22 @@ static int check_old(const char *const *names)
 	int result = 0;
 	for (struct dirent *entry; result == 0 && (entry = readdir(directory));)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    !is_named(entry->d_name, names))
+		    (!is_named(entry->d_name, names) || is_directory(directory, entry->d_name)))
 			result = error_system("holds \"%s\", which is no part of a model; move it away before "
 			                      "the directory is replaced",
 			    entry->d_name);
 	closedir(directory);
 	return result;
+}
+
+/* Note every file that the old directory may hold: once the two have changed places, what is
+ * behind these names is the old model, and goes whether or not a signal comes between. */
+static int note_old(const char *const *names)
+{
+	for (int i = 0; exists && names[i]; i++)
+		if (!import_directory_file(names[i]))
+			return -1;
+	return 0;
 }
 
 static int choose_place(const char *path, bool force, const char *const *names)
@@ -100,22 +125,27 @@ int import_directory_begin(const char *path, bool force, const char *const *name
 		memcpy(building, name, (size_t)length + 1);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	errno = reason;
-	return result < 0 ? error_system("cannot create \"%s\":", name) : 0;
+	if (result < 0)
+		return error_system("cannot create \"%s\":", name);
+	if (note_old(names) == 0)
+		return 0;
+	import_directory_abandon();
+	return -1;
 }
 
 const char *import_directory_file(const char *name)
 {
-	int slot = 0;
-	while (slot < FILES_MOST && files[slot][0])
-		slot++;
-	if (slot == FILES_MOST) {
-		error_system("more than %d files in a model", FILES_MOST);
-		return NULL;
-	}
 	char path[LONG_PATH_SIZE];
 	int length = snprintf(path, sizeof path, "%s/%s", building, name);
 	if (length < 0 || (size_t)length >= sizeof path) {
 		error_system("%s: name is too long", name);
+		return NULL;
+	}
+	int slot = 0;
+	while (slot < FILES_MOST && files[slot][0] && strcmp(files[slot], path) != 0)
+		slot++;
+	if (slot == FILES_MOST) {
+		error_system("more than %d files in a model", FILES_MOST);
 		return NULL;
 	}
 	memcpy(files[slot], path, (size_t)length + 1);
@@ -134,16 +164,18 @@ static int sync_directory(const char *path)
 	return result;
 }
 
-/* Remove a directory that holds plain files only. What cannot be removed stays. */
-static void remove_old(const char *path)
+/* Remove the old directory, which now lies where the new one was built. */
+static int remove_old(void)
 {
-	DIR *directory = opendir(path);
-	if (!directory)
-		return;
-	for (struct dirent *entry; (entry = readdir(directory));)
-		unlinkat(dirfd(directory), entry->d_name, 0);
-	closedir(directory);
-	rmdir(path);
+	char left[PATH_SIZE];
+	memcpy(left, building, sizeof left);
+	import_directory_abandon();
+	struct stat status;
+	return lstat(left, &status) == 0
+	           ? error_system("the new model is in place, but the old one could not be removed; it "
+	                          "is \"%s\"",
+	                 left)
+	           : 0;
 }
 
 /* The new directory at its place and the old one where the new one was built. */
@@ -171,14 +203,20 @@ static int put_in_place(void)
 {
 	if (sync_directory(building) < 0)
 		return -1;
-	if (exists ? exchange() < 0 : rename(building, place) < 0)
-		return error_system("cannot put the new directory in place:");
+	sigset_t all, old;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	int result = exists ? exchange() : rename(building, place);
+	int reason = errno;
 	/* From here on the names in building are those of the old directory, if of anything. */
-	for (int i = 0; i < FILES_MOST; i++)
-		files[i][0] = '\0';
-	if (exists)
-		remove_old(building);
-	building[0] = '\0';
+	if (result == 0 && !exists)
+		forget();
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	errno = reason;
+	if (result < 0)
+		return error_system("cannot put the new directory in place:");
+	if (exists && remove_old() < 0)
+		return -1;
 	const char *slash = strrchr(place, '/');
 	char parent[PATH_SIZE];
 	snprintf(parent, sizeof parent, "%.*s", slash ? (int)(slash - place) + (slash == place) : 1,

@@ -12,6 +12,24 @@
 
 static const char table_key[] = "model.embed_tokens.weight";
 
+/* Say what zv-generate will not do as the file asks. */
+static void note_generation(struct import *import, const struct json *root, const char *path)
+{
+	char list[160];
+	size_t at = 0, used = 0;
+	const char *key;
+	while ((key = import_config_unused(root, &at)) && used < sizeof list)
+		used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", key);
+	if (used >= sizeof list)
+		memcpy(list + sizeof list - 4, "...", 4);
+	if (used)
+		import_note(import, "%s: not used: %s", path, list);
+	size_t ends = json_count(json_member(root, "eos_token_id"));
+	if (ends > 1)
+		import_note(import, "%s: eos_token_id names %zu ids; only the first, %lld, ends an answer",
+		    path, ends, (long long)import->llm.config.eos);
+}
+
 static int read_generation(struct import *import)
 {
 	const struct import_origin *origin = import_find(&import->sources, IMPORT_LLM, table_key);
@@ -26,6 +44,8 @@ static int read_generation(struct import *import)
 	struct json *root = import_config_open(path);
 	int result =
 	    root ? import_config_generation(root, &import->llm.config, &import->llm.generation) : -1;
+	if (result == 0)
+		note_generation(import, root, path);
 	json_release(root);
 	return result < 0 ? error_context("%s", path) : 0;
 }

@@ -181,6 +181,27 @@ set_config 's/"num_attention_heads": 4/"num_attention_heads": "four"/'
 refused "heads that are no number" "vision_config: num_attention_heads:" bad
 set_config 's/"rms_norm_eps": 1e-06/"rms_norm_eps": 1e-06, "rope_scaling": {"type": "linear"}/'
 refused "scaled rotary angles" "rope_scaling is not supported" bad
+set_config 's/"rms_norm_eps": 1e-06/"rms_norm_eps": 1e-06, "rope_parameters": {"rope_type": "yarn"}/'
+refused "rotary angles of another kind" 'rope_parameters: rope_type "yarn" is not supported' bad
+set_config 's/"rms_norm_eps": 1e-06/"rms_norm_eps": 1e-06, "rope_parameters": {"rope_theta": 500000.0, "rope_type": "default"}/'
+ok "the newer place of the angles' base" zv-import -q -o rope bad
+is "is read" "$(words rope/llm.zv | grep rope)" rope_theta=500000
+for setting in '"resample": 2' '"rescale_factor": 1.0' '"do_rescale": false' '"do_resize": false' '"do_center_crop": true' '"size": {"shortest_edge": 56}'; do
+	rm -rf bad && cp -R src-hf bad && printf '{%s}' "$setting" >bad/preprocessor_config.json
+	name=${setting##*[{]}; name=${name#?}
+	refused "pictures with $setting" "preprocessor_config.json: *${name%%\"*}*is not supported" bad
+done
+rm -rf bad && cp -R src-hf bad
+printf '{"resample": 3, "rescale_factor": 0.00392156862745098, "do_resize": true, "do_center_crop": false, "size": 112}' >bad/preprocessor_config.json
+ok "pictures as they are always made" zv-import -q -o pictures bad
+printf '{"no_repeat_ngram_size": 0, "typical_p": 1.0, "forced_eos_token_id": null, "bad_words_ids": [], "early_stopping": false}' >bad/generation_config.json
+is "settings that do nothing" "$(zv-import --force -o pictures bad 2>&1 >table)" ""
+printf '{"no_repeat_ngram_size": 3, "min_p": 0.1, "suppress_tokens": [5]}' >bad/generation_config.json
+is "settings that nothing here does" "$(zv-import --force -o pictures bad 2>&1 >table)" \
+	"zv-import: bad/generation_config.json: not used: no_repeat_ngram_size, suppress_tokens, min_p"
+printf '{"eos_token_id": [2, 5]}' >bad/generation_config.json
+is "more than one end" "$(zv-import --force -o pictures bad 2>&1 >table)" \
+	"zv-import: bad/generation_config.json: eos_token_id names 2 ids; only the first, 2, ends an answer"
 set_config 's/}$//'
 refused "a config that is cut off" "bad/config.json: " bad
 set_config 's/"num_hidden_layers": 3/"num_hidden_layers": 40/'
@@ -346,7 +367,9 @@ mkdir there && : >there/mine
 is "an existing directory, named once" "$(said zv-import -q -o there src-llama)" "zv-import: there: exists; give --force to replace it"
 like "is replaced only if nothing is lost" "$(said zv-import -q -o there --force src-llama)" '*holds "mine"*'
 ok "what is in it stays" test -e there/mine
-rm there/mine
+rm there/mine && mkdir there/llm.zv
+like "a directory is no file of a model" "$(said zv-import -q -o there --force src-llama)" '*holds "llm.zv"*'
+rmdir there/llm.zv
 status "and a file is no directory" 2 zv-import -q -o lora.zv --force src-llama
 ok "an empty one is replaced" zv-import -q -o there/ --force src-llama
 ok "a link is followed" sh -c 'ln -s there link && zv-import -q -o link --force src-llama && test -L link'
