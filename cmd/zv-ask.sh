@@ -3,7 +3,6 @@
 # A stage that dies leaves its stream without the end record, so the last stage fails too and its
 # status is that of all: no pipefail is needed.
 set -u
-unset CDPATH
 
 synopsis='usage: zv-ask [OPTION...] [PICTURE...] QUESTION'
 
@@ -15,6 +14,7 @@ zv-ask - ask a question about pictures
 options:
   -m, --model MODEL       model directory, or a name looked up in ZV_MODELS
                           (default: the only model in ZV_MODELS)
+  -p, --prompt QUESTION   the question; all operands are pictures then
   -T, --files-from LIST   read more pictures from LIST, one a line
   -0, --null              names in LIST and answers end with a zero byte
       --chat              talk about one PICTURE: no QUESTION, turns from standard
@@ -23,6 +23,7 @@ options:
   -o, --output FILE       write to FILE, which appears whole or not at all
       --json              write one JSON object per line
       --max-new N         tokens of an answer at most (default: the model's, or 128)
+      --greedy            always the best token, whatever the model's settings say
       --sample            draw tokens at random (default: as the model's settings say)
       --temperature X     sampling: divide the scores by X
       --top-k N           sampling: from the N best
@@ -61,30 +62,48 @@ usage() { say "$1"; printf '%s\ntry "zv-ask --help"\n' "$synopsis" >&2; exit 2; 
 # Standard output must be there before anything is computed for it.
 (exec 3>&1) 2>/dev/null || die 'standard output is closed'
 
+# The stages beside this script go before others of the same names.
+unset CDPATH
+here=$(cd -- "$(dirname -- "$0")" && pwd) || here=
+[ ! -x "$here/zv-generate" ] || PATH=$here:$PATH
+stages() {
+	for stage in zv-encode zv-qformer zv-generate; do
+		command -v $stage >/dev/null || die "$stage is neither in ${here:-the directory of zv-ask} nor in PATH"
+	done
+}
+
 # threads OPTION NUMBER: refuse what no stage takes
 threads() {
 	case $2 in '' | *[!0-9]* | ????*) set -- "$1" 0 ;; esac
 	[ "$2" -ge 1 ] && [ "$2" -le 256 ] || usage "$1: must be a whole number from 1 to 256"
 }
 
-# only_model: the model in ZV_MODELS when there is just one
-only_model() (
-	found='' IFS=:
+# models: the models in ZV_MODELS, a line each
+models() (
+	IFS=:
 	for folder in ${ZV_MODELS-}; do
 		for file in "$folder"/*/llm.zv; do
-			[ -f "$file" ] || continue
-			[ -z "$found" ] || exit 1
-			found=${file%/llm.zv}
+			[ ! -f "$file" ] || printf '%s\n' "${file%/llm.zv}"
 		done
 	done
-	[ -n "$found" ] && printf '%s\n' "$found"
 )
 
+# choose_model: the one in ZV_MODELS when there is just one
+choose_model() {
+	model=$(models)
+	case $model in
+	'') usage 'which model? give -m MODEL: a directory made by zv-import, or a name in ZV_MODELS' ;;
+	*'
+'*) usage "which model? ZV_MODELS has several, give -m with one of: $(printf '%s\n' "$model" |
+		sed 's|.*/||' | sort -u | paste -s -d ' ' -)" ;;
+	esac
+}
+
 # Options are sorted into those of all stages, of zv-encode and of zv-generate; of the operands the
-# last is the question, those before it are pictures. Each list is quoted for eval, so that blanks
+# last is the question unless -p gave it, those before it are pictures. Each list is quoted for eval, so that blanks
 # and quotes in arguments survive.
 quote() { printf " '"; printf '%s' "$1" | sed "s/'/'\\\\''/g"; printf "'"; }
-model='' chat='' list='' null='' all='' encode='' generate='' pictures='' question='' count=0
+model='' chat='' list='' null='' all='' encode='' generate='' pictures='' question='' prompted='' count=0
 operand() {
 	[ $count -eq 0 ] || pictures=$pictures$(quote "$question")
 	question=$1 count=$((count + 1))
@@ -96,16 +115,17 @@ while [ $# -gt 0 ]; do
 	case $word in
 	--) for word; do operand "$word"; done; break ;;
 	--*=*) set -- "${word#*=}" "$@"; word=${word%%=*} joined=yes ;;
-	-[moTt]?*) set -- "${word#-?}" "$@"; word=${word%"$1"} ;;
+	-[moTtp]?*) set -- "${word#-?}" "$@"; word=${word%"$1"} ;;
 	-[0vq]?*) set -- "-${word#-?}" "$@"; word=${word%"${word#-?}"} ;;
 	esac
 	case $word in
-	-m | --model | -T | --files-from | -t | --threads | -o | --output | --max-new | --temperature | --top-k | \
+	-m | --model | -p | --prompt | -T | --files-from | -t | --threads | -o | --output | --max-new | --temperature | --top-k | \
 		--top-p | --seed | --beams | --repetition-penalty | --template | --stop | --adapter)
 		[ $# -gt 0 ] || usage "option $word needs an argument"
 		value=$(quote "$1")
 		case $word in
 		-m | --model) model=$1 ;;
+		-p | --prompt) prompted=yes prompt=$1 ;;
 		-T | --files-from) list=yes encode="$encode $word$value" ;;
 		-t | --threads) threads --threads "$1"; all="$all $word$value" ;;
 		*) generate="$generate $word$value" ;;
@@ -119,6 +139,7 @@ while [ $# -gt 0 ]; do
 		help 2>/dev/null || die 'standard output: write error'
 		exit 0 ;;
 	--version)
+		stages
 		text=$(zv-generate --version) || exit 2
 		printf '%s\n' "$text" | sed '1s/^zv-generate/zv-ask/' 2>/dev/null || die 'standard output: write error'
 		exit 0 ;;
@@ -126,19 +147,25 @@ while [ $# -gt 0 ]; do
 	-0 | --null) null=$word ;;
 	-v | -q | --verbose | --quiet | --strict) all="$all $word" ;;
 	--no-orient) encode="$encode $word" ;;
-	--json | --sample) generate="$generate $word" ;;
+	--json | --greedy | --sample) generate="$generate $word" ;;
 	-?*) usage "unknown option $word" ;;
 	*) operand "$word" ;;
 	esac
 done
 case $all in *' -t'* | *' --threads'*) ;; *) threads ZV_THREADS "${ZV_THREADS:-1}" ;; esac
+if [ -n "$prompted" ]; then
+	[ -z "$chat" ] || usage '-p does not go with --chat'
+	operand "$prompt"
+fi
 if [ -n "$chat" ]; then
 	[ "$count$list" = 1 ] || usage '--chat is about one picture'
 else
 	[ $((count + (${#list} > 0))) -ge 2 ] || usage 'name a picture, then ask a question'
+	[ -n "$prompted" ] || [ ! -f "$question" ] ||
+		usage "the last operand is the question, but $question is a file; if it is the question, give it as -p TEXT"
 fi
-[ -n "$model" ] || model=$(only_model) ||
-	usage 'which model? give -m MODEL: a directory made by zv-import, or a name in ZV_MODELS'
+[ -n "$model" ] || choose_model
+stages
 all="-m$(quote "$model")$all"
 case $generate in
 *' --json'*) ;; # each object has its key

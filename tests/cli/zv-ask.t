@@ -45,8 +45,10 @@ printf 'photo.jpg\n%s\n' "$picture" >list
 zv-ask -m ziya --max-new 8 photo.jpg "$picture" "$question" >wanted
 zv-ask -m ziya --max-new 8 -T list "$question" >out
 same "-T: pictures from a list" out wanted
-tr '\n' '\0' <list | zv-ask -m ziya --max-new 8 -0T - "$question" | tr '\0' '\n' >out
-same "-0T -: names and answers end with zero bytes" out wanted
+zv-ask -m ziya --max-new 8 -0 photo.jpg "$picture" "$question" >raw
+is "-0: answers end with zero bytes" "$(tr -dc '\0' <raw | wc -c | tr -d ' ')" 2
+tr '\n' '\0' <list | zv-ask -m ziya --max-new 8 -0T - "$question" >out
+same "-0T -: names end with zero bytes too" out raw
 tr '\n' '\0' <list | zv-ask -m ziya --max-new 8 -0 --json --files-from=- "$question" >out
 is "-0 with --json: only the names" "$(grep -c '^{"key":' out)" 2
 zv-ask -m ziya --max-new 8 -t1 photo.jpg "$picture" "$question" >out
@@ -57,6 +59,31 @@ zv-ask -m ziya --max-new 8 -v photo.jpg "$question" 2>&1 >out | cut -d: -f 1 | s
 is "-v: counts of each stage" "$(tr '\n' ' ' <err)" "zv-encode zv-generate zv-qformer "
 zv-ask -m ziya --max-new 8 --strict absent.jpg photo.jpg "$question" >out 2>err
 is "--strict: exit 1, nothing behind the failure" "$?:$(cat out)" 1:
+
+# The question
+zv-ask -m ziya --max-new 8 photo.jpg "$picture" >out 2>err
+is "the question forgotten: exit 2" "$?:$(cat out)" 2:
+like "the question forgotten: said" "$(cat err)" "zv-ask: the last operand is the question, but it's* is a file; *-p TEXT*usage:*"
+zv-ask -m ziya --max-new 8 photo.jpg "$question" >wanted
+zv-ask -m ziya --max-new 8 -p "$question" photo.jpg >out
+same "-p: the question, operands are pictures" out wanted
+zv-ask -m ziya --max-new 8 photo.jpg "--prompt=$question" >out
+same "--prompt=" out wanted
+zv-ask -m ziya --max-new 8 -p photo.jpg -T list >out 2>err
+is "-p: a question may be a file's name" "$?:$(wc -l <out | tr -d ' ')" 0:2
+status "-p and --chat: exit 2" 2 zv-ask -m ziya -p hi --chat photo.jpg
+zv-ask -m ziya --max-new 8 --greedy photo.jpg "$question" >out
+same "--greedy" out wanted
+status "--greedy and --sample: exit 2" 2 zv-ask -m ziya --greedy --sample photo.jpg hi
+
+# The stages: beside the script, else in PATH
+mkdir 'the bin' && cp "$(command -v zv-ask)" 'the bin'
+PATH=/usr/bin:/bin 'the bin/zv-ask' -m ziya photo.jpg hi >out 2>err
+is "no stages: exit 2, said once" "$?:$(cat out):$(wc -l <err | tr -d ' ')" 2::1
+like "no stages: said" "$(cat err)" "zv-ask: zv-encode is neither in */the bin nor in PATH"
+for stage in zv-encode zv-qformer zv-generate; do cp "$(command -v $stage)" 'the bin'; done
+(PATH=/usr/bin:/bin && 'the bin/zv-ask' -m ziya --max-new 8 photo.jpg "$question") >out
+same "stages beside the script" out wanted
 
 # Failures
 zv-ask -m ziya --max-new 8 photo.jpg absent.jpg "$question" >out 2>err
@@ -84,6 +111,8 @@ same "the only model in ZV_MODELS" out wanted
 cp -R models/only models/other
 ZV_MODELS=$PWD/models zv-ask photo.jpg hi >out 2>&1
 is "two models in ZV_MODELS: exit 2" "$?" 2
+like "two models in ZV_MODELS: named" "$(cat out)" "*one of: only other
+*"
 
 # Talks
 printf 'hi\nand?\n' | zv-ask -m models/only --max-new 8 --chat photo.jpg >out 2>err
