@@ -193,6 +193,15 @@ static void print_table(const struct import *import)
 	printf("\n");
 }
 
+/* Print the remarks from number i on. How many there are. */
+static size_t say_remarks(const struct import *import, size_t i)
+{
+	const char *remark;
+	for (; (remark = import_remark(import, i)); i++)
+		message_note(NULL, "%s", remark);
+	return i;
+}
+
 static void import_model(char **sources, int count)
 {
 	struct import_request request = {
@@ -217,9 +226,7 @@ static void import_model(char **sources, int count)
 	if (!import)
 		program_fail(NULL);
 	/* What is odd is said before the time is spent. */
-	const char *remark;
-	for (size_t i = 0; (remark = import_remark(import, i)); i++)
-		message_note(NULL, "%s", remark);
+	size_t said = say_remarks(import, 0);
 	uint64_t bytes = 0;
 	for (int part = 0; part < IMPORT_PARTS; part++)
 		bytes += import_count(import, (enum import_part)part).bytes;
@@ -228,6 +235,7 @@ static void import_model(char **sources, int count)
 	progress_clear();
 	if (result < 0)
 		program_fail(common.output);
+	say_remarks(import, said); /* what came up on the way */
 	print_table(import);
 	import_close(import);
 }

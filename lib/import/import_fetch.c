@@ -128,7 +128,23 @@ static int read_piece(
 	return 0;
 }
 
-static int run_pieces(const struct import_fetch *fetch, char dtype, struct pieces *pieces,
+/* Is one of the stored values NaN or infinite: an exponent of ones? */
+static bool is_odd(char dtype, const void *values, size_t count)
+{
+	const uint16_t *halves = values;
+	const uint32_t *words = values;
+	const uint16_t mask = dtype == 'e' ? 0x7c00 : 0x7f80;
+	unsigned odd = 0;
+	if (dtype == 'f')
+		for (size_t i = 0; i < count; i++)
+			odd |= (words[i] & 0x7f800000U) == 0x7f800000U;
+	else
+		for (size_t i = 0; i < count; i++)
+			odd |= (halves[i] & mask) == mask;
+	return odd;
+}
+
+static int run_pieces(struct import_fetch *fetch, char dtype, struct pieces *pieces,
     int (*take)(void *context, const void *values, size_t bytes), void *context)
 {
 	uint64_t total = fetch->tensor->elements;
@@ -145,7 +161,9 @@ static int run_pieces(const struct import_fetch *fetch, char dtype, struct piece
 				    &fetch->factors[i], first, count, pieces->values, pieces->scratch);
 			dtype_from_f32(dtype, pieces->values, pieces->target, count);
 		}
-		if (take(context, copy ? pieces->raw : pieces->target, count * dtype_size(dtype)) < 0)
+		const void *values = copy ? pieces->raw : pieces->target;
+		fetch->odd |= is_odd(dtype, values, count);
+		if (take(context, values, count * dtype_size(dtype)) < 0)
 			return -1;
 		first += count;
 	}
@@ -198,6 +216,9 @@ int import_fetch_run(struct import *import, enum import_part part, const char *k
 		result = allocate_pieces(fetch, &pieces);
 	if (result == 0)
 		result = run_pieces(fetch, dtype, &pieces, take, context);
+	if (fetch->odd && import->odd_tensors++ == 0)
+		import_note(import, "%s: tensor \"%.100s\" holds values that are not finite as %s",
+		    fetch->file, fetch->tensor->name, dtype_name(dtype));
 	memory_release(pieces.raw);
 	memory_release(pieces.base);
 	memory_release(pieces.values);

@@ -17,6 +17,7 @@ struct import_fetch {
 	int factor_count;
 	const char *file; /* for messages */
 	char stored;      /* dtype as it comes, f64 counted as f32, a sum as f16 */
+	bool odd;         /* what import_fetch_run() gave held NaN or infinity */
 };
 
 /* Where the tensor named key comes from; marks its origins as taken. False: there is none. */

@@ -54,7 +54,8 @@ struct import {
 	struct import_bytes tokenizer, llm_added, vocabulary, qformer_added;
 
 	struct digest fingerprints[IMPORT_PARTS];
-	uint64_t written; /* payload bytes, for progress */
+	uint64_t odd_tensors; /* with values that are not finite; the first is remarked on */
+	uint64_t written;     /* payload bytes, for progress */
 	char remarks[IMPORT_REMARKS_MOST][IMPORT_REMARK_SIZE];
 	int remark_count;
 };

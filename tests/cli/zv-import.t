@@ -202,6 +202,15 @@ is "settings that nothing here does" "$(zv-import --force -o pictures bad 2>&1 >
 printf '{"eos_token_id": [2, 5]}' >bad/generation_config.json
 is "more than one end" "$(zv-import --force -o pictures bad 2>&1 >table)" \
 	"zv-import: bad/generation_config.json: eos_token_id names 2 ids; only the first, 2, ends an answer"
+rm -rf bad && cp -R src-hf bad && edit bad/model.safetensors '
+for k in ("vision_model.post_layernorm.weight", "language_model.model.norm.weight"):
+    d, s, b = t[k]; t[k] = (d, s, b[:-4] + (b"\0\0\300\177" if k[0] == "l" else b"\0\0\200\177"))'
+is "values that are no numbers: one remark" "$(zv-import --force -o pictures bad 2>&1 >table)" \
+	'zv-import: bad/model.safetensors: tensor "language_model.model.norm.weight" holds values that are not finite as f32'
+rm -rf bad && cp -R src-hf bad && edit bad/model.safetensors '
+k = "language_model.lm_head.weight"; d, s, b = t[k]; t[k] = (d, s, b"\0\0\200\111" + b[4:])'
+is "a number too large for its type" "$(zv-import --dtype f16 --force -o pictures bad 2>&1 >table)" \
+	'zv-import: bad/model.safetensors: tensor "language_model.lm_head.weight" holds values that are not finite as f16'
 set_config 's/}$//'
 refused "a config that is cut off" "bad/config.json: " bad
 set_config 's/"num_hidden_layers": 3/"num_hidden_layers": 40/'
