@@ -1,5 +1,4 @@
-/* zv-generate.c - soft prompts and questions in, text out: answers, scores of given answers, talks.
- */
+/* zv-generate.c - soft prompts and questions in, text out: answers, scores, talks. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,6 +185,7 @@ static void report_failure(const char *key)
 	char reason[1024];
 	snprintf(reason, sizeof reason, "%s", error_text());
 	message_error(key);
+	candidates_meet(&work.candidates, key);
 	if (common.strict)
 		stop();
 	if (outlet_failure(&work.outlet, key, reason) != 0)
@@ -422,6 +422,7 @@ static int take_sample(struct sample *sample)
 /* An input (NULL: the list of them) could not be read to its end: no FILE will appear. */
 static void report_damage(const char *name)
 {
+	language_explain_input();
 	if (error_kind() == ERROR_SYSTEM)
 		program_fail(name);
 	message_error(name);
@@ -499,8 +500,10 @@ static float *talk_picture(const char *name, size_t *rows, char key[RECORD_KEY_M
 	float *picture = found > 0 && key[0] != '\0' ? picture_of(&sample, rows) : NULL;
 	sample_clear(&sample);
 	reader_close(reader);
-	if (picture == NULL)
+	if (picture == NULL) {
+		language_explain_input();
 		program_fail(name);
+	}
 	return picture;
 }
 
@@ -577,6 +580,8 @@ int main(int argc, char **argv)
 	else if (!option.no_image)
 		read_streams(operands, count);
 	progress_clear();
+	if (candidates_all_met(&work.candidates) != 0)
+		message_error(option.score);
 	if (common.verbose)
 		message_note(NULL, "%llu records, %llu tokens", (unsigned long long)work.records,
 		    (unsigned long long)work.outlet.tokens);

@@ -42,16 +42,43 @@ int candidates_read(struct candidates *candidates, struct lines *lines, const st
 		if (read_answer(answer, lines, bpe, options) != 0)
 			return -1;
 	}
+	if (found == 0 && candidates->count == 0)
+		return error_input("holds no answer");
 	return found;
 }
 
-int candidates_score(const struct candidates *candidates, struct scorer *scorer, const char *key,
+void candidates_meet(struct candidates *candidates, const char *key)
+{
+	for (size_t i = 0; i < candidates->count; i++)
+		if (candidates->at[i].key != NULL && strcmp(candidates->at[i].key, key) == 0)
+			candidates->at[i].met = true;
+}
+
+int candidates_all_met(const struct candidates *candidates)
+{
+	size_t count = 0;
+	const char *first = NULL;
+	for (size_t i = candidates->count; i-- > 0;) {
+		const struct given_answer *answer = &candidates->at[i];
+		if (answer->key == NULL || answer->met)
+			continue;
+		first = answer->key;
+		count++;
+	}
+	if (count == 0)
+		return 0;
+	return error_input("%zu %s about records that did not come, the first about \"%.200s\"", count,
+	    count == 1 ? "answer is" : "answers are", first);
+}
+
+int candidates_score(struct candidates *candidates, struct scorer *scorer, const char *key,
     struct given_score **scores, size_t *count)
 {
 	*count = 0;
 	*scores = memory_allocate(candidates->count, sizeof **scores);
 	if (*scores == NULL)
 		return -1;
+	candidates_meet(candidates, key);
 	for (size_t i = 0; i < candidates->count; i++) {
 		const struct given_answer *answer = &candidates->at[i];
 		if (answer->key != NULL && strcmp(answer->key, key) != 0)

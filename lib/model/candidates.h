@@ -15,6 +15,7 @@ struct given_answer {
 	char *key; /* NULL: for every record */
 	char *text;
 	struct ids ids; /* without eos */
+	bool met;       /* a record of its key came */
 };
 
 struct candidates {
@@ -22,9 +23,15 @@ struct candidates {
 	size_t count, capacity;
 };
 
-/* Read and tokenise all lines. 0, or -1 with a recorded error that names the line. */
+/* Read and tokenise all lines, one at least. 0, or -1 with a recorded error that names the line. */
 int candidates_read(struct candidates *candidates, struct lines *lines, const struct bpe *bpe,
     const struct bpe_options *options);
+
+/* A record of this key came. */
+void candidates_meet(struct candidates *candidates, const char *key);
+
+/* 0 when each answer with a key met its record, else -1 with a recorded error that counts them. */
+int candidates_all_met(const struct candidates *candidates);
 
 struct given_score {
 	const struct given_answer *answer;
@@ -33,7 +40,7 @@ struct given_score {
 
 /* Score those that belong to key behind the scorer's prompt, in order: *scores is the caller's
  * (memory_release). 0, or -1 with a recorded error. */
-int candidates_score(const struct candidates *candidates, struct scorer *scorer, const char *key,
+int candidates_score(struct candidates *candidates, struct scorer *scorer, const char *key,
     struct given_score **scores, size_t *count);
 
 /* Best first, by sum or by mean; equal ones stay in order. */

@@ -111,6 +111,9 @@ int generation_settings_apply(
 	if (wishes->max_new > 0)
 		settings->max_new = (size_t)wishes->max_new;
 	settings->min_new = (size_t)wishes->min_new;
+	if (settings->min_new > settings->max_new)
+		return error_system("--min-new %zu is more than --max-new, which is %zu", settings->min_new,
+		    settings->max_new);
 	settings->seed = (uint64_t)wishes->seed;
 	settings->early_stopping = wishes->early_stopping;
 	settings->count_bos = wishes->count_bos;

@@ -2,6 +2,8 @@
 #include "model/language.h"
 
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "base/dtype.h"
@@ -119,4 +121,17 @@ float *language_soft_prompt(
 	dtype_to_f32(record->dtype, payload, values, total);
 	*rows = count;
 	return values;
+}
+
+void language_explain_input(void)
+{
+	char reason[256];
+	snprintf(reason, sizeof reason, "%s", error_text());
+	enum error_kind kind = error_kind();
+	if (strcmp(reason, "byte 0: not a zv stream") != 0 && strncmp(reason, "is a terminal", 13) != 0)
+		return;
+	error_input("%s; without pictures: --no-image with -p TEXT or --chat, or questions by -P FILE "
+	            "(-P -: standard input)",
+	    reason);
+	error_as(kind);
 }

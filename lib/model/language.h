@@ -39,4 +39,8 @@ const char **language_stops(
 float *language_soft_prompt(
     struct language *language, const struct record *record, const void *payload, size_t *rows);
 
+/* The recorded error is about an input for soft prompts. If it is a terminal or begins as no
+ * stream, somebody may want to ask without pictures: add how. */
+void language_explain_input(void);
+
 #endif

@@ -208,13 +208,20 @@ like "and says how long" "$(cat err)" "*positions, the model has 512*"
 for wrong in '--bos --no-bos' '--modern --legacy' '--sample --greedy' '--sample --beams=2' '--temperature=1' \
 	'--length-penalty=2' '--raw --template=plain' '--raw --chat' '--keyed' '--no-image' '--rank=sum' '--hypotheses' \
 	'--json --text-only' '--stream --json' '--chat' '--beams=0' '--beams=65' '--top-p=1.1' '--added=some' '--max-new=0' \
-	'--temperature=-1' '--temperature=nan' '--stop=' '--logprobs --beams=2'; do
+	'--temperature=-1' '--temperature=nan' '--stop=' '--logprobs --beams=2' '--min-new=5 --max-new=2' '--min-new=4000'; do
 	# shellcheck disable=SC2086
 	zv-generate -m ziya $wrong </dev/null >out2 2>err
 	is "usage: $wrong: exit 2" "$?" 2
 	like "usage: $wrong: synopsis" "$(cat err)" "zv-generate: *usage: *"
 done
 status "no model: exit 2" 2 zv-generate prompts.zv
+
+like "text in place of a stream: how to ask it" "$(echo hi | generate 2>&1 >out2)" \
+	"*standard input: byte 0: not a zv stream; *--no-image*-P -*"
+like "a terminal in place of a stream: the same" "$(pty -i zv-generate -m ziya 2>&1 >out2 </dev/null)" \
+	"*is a terminal; *--no-image*-P -*"
+is "what is damaged later gets no such advice" \
+	"$({ cat one.zv; echo hi; } | generate -p hi 2>&1 >out2 | grep -c 'no-image')" 0
 
 # Scores of given answers
 printf 'the\ntwo\tin\nthe\\tin\none\tat\n' >answers
@@ -242,6 +249,14 @@ is "and are read so" "$(generate -p hi --score escaped one.zv)" "$(generate -p h
 is "in keys too" "$(printf 'k\033\thi\n' | generate --keyed -P - | cut -f 1)" 'k\x1B'
 is "an escape that makes no text" "$(printf 'a\\x00\n' | generate -P - 2>&1 >out2 | grep -c 'zero byte')" 1
 printf 'a\n\n' >empty
+printf 'one\ta\nthree\tb\nfour\tc\nfour\td\nfive\te\n' >strangers
+generate -p hi --score strangers prompts.zv >out2 2>err
+is "--score: answers without a record: exit 1, the others scored" "$?:$(cut -f 1 out2 | tr '\n' ' ')" "1:one three "
+is "--score: answers without a record: counted" "$(cat err)" \
+	'zv-generate: strangers: 3 answers are about records that did not come, the first about "four"'
+printf 'one\tprompt\tf32\t8x63\trandom:1\n' | zvt-make >narrow.zv
+is "--score: a record that failed did come" "$(printf 'one\ta\n' | generate --score - narrow.zv 2>&1 >out2 | grep -c 'did not come')" 0
+status "--score: an empty file: exit 2" 2 zv-generate -m ziya --score /dev/null prompts.zv
 status "--score: an empty answer: exit 2" 2 zv-generate -m ziya --score empty prompts.zv
 status "--score: a file that is not there: exit 2" 2 zv-generate -m ziya --score absent prompts.zv
 
