@@ -73,6 +73,10 @@ static int check_variants(const struct json *root)
 static int check_pattern(const struct json *table, const char *word)
 {
 	enum json_kind kind = json_kind(table);
+	double number;
+	for (struct json_walk walk = json_walk_start(table); json_walk_next(&walk);)
+		if (json_number(walk.value, &number) < 0)
+			return error_context("%s: \"%.100s\"", word, walk.key);
 	if (kind == JSON_KIND_ABSENT || kind == JSON_KIND_NULL || kind == JSON_KIND_OBJECT)
 		return 0;
 	return error_input("%s: is %s, not an object", word, json_kind_name(kind));

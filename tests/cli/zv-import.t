@@ -349,6 +349,8 @@ done
 for table in rank_pattern alpha_pattern; do
 	lora "{\"peft_type\": \"LORA\", \"r\": 4, \"$table\": [8]}" '{m + "q_proj.lora_A.weight": one(4, 64), m + "q_proj.lora_B.weight": one(64, 4)}'
 	refused "$table as a list" "$table: is array, not an object" delta-delta --adapter lora
+	lora "{\"peft_type\": \"LORA\", \"r\": 4, \"$table\": {\"k_proj\": \"8\"}}" '{m + "q_proj.lora_A.weight": one(4, 64), m + "q_proj.lora_B.weight": one(64, 4)}'
+	refused "$table with a text" "$table: \"k_proj\": " delta-delta --adapter lora
 done
 lora '{"peft_type": "LORA", "r": 4, "use_qalora": false, "layer_replication": null, "trainable_token_indices": [], "init_lora_weights": true}' \
 	'{"base_model.model.qformer.encoder.layer.0.attention.attention.query.base_layer.bias": ("F32", [32], b"\0\0\200\77" * 32)}'

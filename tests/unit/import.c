@@ -192,6 +192,22 @@ static void test_settings(void)
 	TAP_OK(import_config_vision(NULL, &vision) == 0 && !vision.found, "no config at all");
 }
 
+static void test_unused_settings(void)
+{
+	static const char text[] =
+	    "{\"min_p\":0.0,\"typical_p\":0.5,\"stop_strings\":\"a\",\"num_beam_groups\":1,"
+	    "\"early_stopping\":false,\"forced_eos_token_id\":0,\"bad_words_ids\":[],\"top_k\":3}";
+	static const char *const wanted[] = { "typical_p", "forced_eos_token_id", "stop_strings" };
+	struct json *root = json_parse(text, strlen(text));
+	size_t at = 0;
+	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+		const char *found = import_config_unused(root, &at);
+		TAP_OK(found && strcmp(found, wanted[i]) == 0, "%s would change the text", wanted[i]);
+	}
+	TAP_OK(!import_config_unused(root, &at), "the others do nothing, or are used");
+	json_release(root);
+}
+
 static void test_shapes(void)
 {
 	int dimensions;
@@ -250,6 +266,7 @@ int main(void)
 	test_others();
 	test_patterns();
 	test_settings();
+	test_unused_settings();
 	test_shapes();
 	TAP_OK(import_delta_replaces("model.embed_tokens.weight") &&
 	           import_delta_replaces("lm_head.weight") &&
