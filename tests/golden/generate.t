@@ -22,7 +22,7 @@ answers() {
 	while IFS='	' read -r number key question _ options; do
 		case $options in *--beams*) all=--hypotheses ;; *) all= ;; esac
 		# shellcheck disable=SC2086
-		zv-cat -k "$key" "$an_prompts" | zv-generate -q -m "$an_model" --json --ids --all-ids $all $options \
+		zv-cat -k "$key" "$an_prompts" | zv-generate --any-maker -q -m "$an_model" --json --ids --all-ids $all $options \
 			-p "$question" "$@" >"$an_to/$number.json" || echo "case $number failed"
 	done <cases.list
 }
@@ -42,7 +42,7 @@ for folder in hf-blip2 hf-instruct; do
 	answers "$zoo/$folder" "$folder" "$folder.zv" "$folder.out"
 	compare "$folder: greedy, penalty and beams" "$zoo/$folder" "$folder.out"
 	for level in ref avx2 avx512; do
-		if ! ZV_CPU=$level zv-generate -q -m "$folder" --max-new 1 -p x "$folder.zv" >level.out 2>&1; then
+		if ! ZV_CPU=$level zv-generate --any-maker -q -m "$folder" --max-new 1 -p x "$folder.zv" >level.out 2>&1; then
 			skip "$folder: kernels $level" "$(cat level.out)"
 			continue
 		fi
@@ -76,13 +76,13 @@ print(*adapters[name]["greedy20_ids"])' "$zoo/peft-lora/expected.json" "$adapter
 	if [ "$adapter" = modules-to-save ]; then set -- "$@" projected.zv; else set -- "$@" image0.zv; fi
 	if [ "$adapter" != modules-to-save ]; then
 		import "$adapter.zv" --adapter "$zoo/peft-lora/$adapter"
-		is "$adapter: kept beside the model" "$(zv-generate -m hf-blip2 --adapter "$adapter.zv" "$@" 2>&1)" "$wanted"
+		is "$adapter: kept beside the model" "$(zv-generate --any-maker -m hf-blip2 --adapter "$adapter.zv" "$@" 2>&1)" "$wanted"
 	fi
-	is "$adapter: merged" "$(zv-generate -m "merged-$adapter" "$@" 2>&1)" "$wanted"
+	is "$adapter: merged" "$(zv-generate --any-maker -m "merged-$adapter" "$@" 2>&1)" "$wanted"
 done
 
 # Without --all-ids only tokens of the tokenizer come out, and the best of them.
-ids=$(zv-generate -q -m hf-blip2 --ids --text-only --ignore-eos --max-new 200 -p x hf-blip2.zv | tr ' ' '\n' | sort -n | tail -n 1)
+ids=$(zv-generate --any-maker -q -m hf-blip2 --ids --text-only --ignore-eos --max-new 200 -p x hf-blip2.zv | tr ' ' '\n' | sort -n | tail -n 1)
 ok "ids past the tokenizer never come out ($ids)" test "$ids" -lt 1600
 
 # The log-likelihood of one token is what the reference's logits say about that id.
@@ -90,7 +90,7 @@ seq 259 8 1597 | zv-tokenize -m hf-blip2 --decode >pieces.all
 zv-tokenize -m hf-blip2 pieces.all >pieces.ids
 paste pieces.ids pieces.all | awk -F'\t' '$1 ~ /^[0-9]+$/ && $2 != ""' >pieces.single
 cut -f 2 pieces.single >pieces
-zv-generate -q -m hf-blip2 --score pieces --ignore-eos --all-ids --json -p '图片里有什么？' image0.zv >scores
+zv-generate --any-maker -q -m hf-blip2 --score pieces --ignore-eos --all-ids --json -p '图片里有什么？' image0.zv >scores
 python3 - "$zoo/hf-blip2" scores pieces.single >out 2>&1 <<'EOF'
 import json, math, struct, sys
 sys.dont_write_bytecode = True
