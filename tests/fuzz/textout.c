@@ -20,7 +20,7 @@ static void check_field(const char *text, size_t size)
 	textout_field(stream, text, size);
 	fclose(stream);
 	for (size_t i = 0; i < out_size; i++)
-		if (out[i] == '\t' || out[i] == '\n' || out[i] == '\r')
+		if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
 			abort();
 	if (textout_unescape(out, out_size) != size || memcmp(out, text, size) != 0)
 		abort();
