@@ -247,10 +247,10 @@ echo own.jpg >own.list
 status "-o over one of the list" 2 zv-encode -m ziya -o own.jpg -T own.list
 same "... which is still there, too" photo.jpg own.jpg
 zv-encode -m ziya -o shared.zv photo.jpg
-mkfifo more
-zv-encode -m ziya --append shared.zv -T more &
+mkfifo further
+zv-encode -m ziya --append shared.zv -T further &
 pid=$!
-exec 3>more
+exec 3>further
 echo cat.jpg >&3
 sleep 0.5
 status "two appends to one file: the second is refused" 2 zv-encode -m ziya --append shared.zv dog.jpg
