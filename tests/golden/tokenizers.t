@@ -38,6 +38,8 @@ for line in open(sys.argv[1], encoding="utf-8"):
     elif value is not None:
         for character, escape in ("\\", "\\\\"), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r"):
             value = value.replace(character, escape)
+        value = "".join("".join("\\x%02X" % b for b in c.encode()) if ord(c) < 32 or 127 <= ord(c) < 160 else c
+                        for c in value)
         sys.stdout.buffer.write((value + "\n").encode())
 PYTHON
 }
