@@ -8,6 +8,7 @@
 enum { LANES = 8 };
 typedef float vector __attribute__((vector_size(32)));
 typedef int32_t whole __attribute__((vector_size(32)));
+typedef uint64_t wide __attribute__((vector_size(32)));
 
 /* a * b + c, rounded once. */
 static inline vector vector_fused(vector a, vector b, vector c)
@@ -44,12 +45,40 @@ static inline vector vector_bf16(const uint16_t *from)
 	return (vector)_mm256_slli_epi32(bits, 16);
 }
 
+/* Which lanes of a vector are meant: those whose sign bit is set. */
+typedef __m256i lanes;
+
+static inline lanes lanes_first(size_t n)
+{
+	return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* Zeros in the other lanes, whose memory is not touched. */
+static inline vector vector_load_lanes(const float *from, lanes which)
+{
+	return _mm256_maskload_ps(from, which);
+}
+
+static inline void vector_store_lanes(float *to, vector v, lanes which)
+{
+	_mm256_maskstore_ps(to, which, v);
+}
+
+/* The lower halves of a's elements times b. */
+static inline wide wide_multiply(wide a, uint32_t b)
+{
+	return (wide)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(b));
+}
+
 #include "num/kernels_vector.h"
+#include "num/kernels_gradient.h"
+#include "num/kernels_matrix.h"
 
 const struct kernels kernels_avx2 = {
 	.gelu = gelu,
 	.add = add,
 	.add_scaled = add_scaled,
+	.scale = scale,
 	.silu_multiply = silu_multiply,
 	.layernorm = layernorm,
 	.rmsnorm = rmsnorm,
@@ -57,7 +86,16 @@ const struct kernels kernels_avx2 = {
 	.dot = dot,
 	.widen = widen,
 	.dot_tile = dot_tile,
+	.gelu_gradient = gelu_gradient,
+	.silu_gradient = silu_gradient,
+	.norm_gradient = norm_gradient,
+	.most = most_of,
+	.entropy = entropy,
+	.dropout = dropout,
 	.few_rows = 0,
+	.matrix = matrix,
+	.transpose = transpose,
+	.softmax_gradient = softmax_gradient,
 };
 
 #endif

@@ -8,6 +8,7 @@
 enum { LANES = 16 };
 typedef float vector __attribute__((vector_size(64)));
 typedef int32_t whole __attribute__((vector_size(64)));
+typedef uint64_t wide __attribute__((vector_size(64)));
 
 /* a * b + c, rounded once. */
 static inline vector vector_fused(vector a, vector b, vector c)
@@ -42,12 +43,40 @@ static inline vector vector_bf16(const uint16_t *from)
 	return (vector)_mm512_slli_epi32(bits, 16);
 }
 
+/* Which lanes of a vector are meant. */
+typedef __mmask16 lanes;
+
+static inline lanes lanes_first(size_t n)
+{
+	return (lanes)((1u << n) - 1);
+}
+
+/* Zeros in the other lanes, whose memory is not touched. */
+static inline vector vector_load_lanes(const float *from, lanes which)
+{
+	return _mm512_maskz_loadu_ps(which, from);
+}
+
+static inline void vector_store_lanes(float *to, vector v, lanes which)
+{
+	_mm512_mask_storeu_ps(to, which, v);
+}
+
+/* The lower halves of a's elements times b. */
+static inline wide wide_multiply(wide a, uint32_t b)
+{
+	return (wide)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(b));
+}
+
 #include "num/kernels_vector.h"
+#include "num/kernels_gradient.h"
+#include "num/kernels_matrix.h"
 
 const struct kernels kernels_avx512 = {
 	.gelu = gelu,
 	.add = add,
 	.add_scaled = add_scaled,
+	.scale = scale,
 	.silu_multiply = silu_multiply,
 	.layernorm = layernorm,
 	.rmsnorm = rmsnorm,
@@ -55,7 +84,16 @@ const struct kernels kernels_avx512 = {
 	.dot = dot,
 	.widen = widen,
 	.dot_tile = dot_tile,
+	.gelu_gradient = gelu_gradient,
+	.silu_gradient = silu_gradient,
+	.norm_gradient = norm_gradient,
+	.most = most_of,
+	.entropy = entropy,
+	.dropout = dropout,
 	.few_rows = 64,
+	.matrix = matrix,
+	.transpose = transpose,
+	.softmax_gradient = softmax_gradient,
 };
 
 #endif
