@@ -7,7 +7,6 @@
 #define ZV_NUM_KERNELS_H
 
 #include <stdbool.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,9 +20,9 @@ enum {
 struct norm_gradient {
 	const float *weight;
 	float eps;
-	bool centred;            /* layernorm; else rmsnorm */
-	bool add;                /* to dx, instead of stored there */
-	float *dweight, *dbias;  /* added to; NULL: not wanted */
+	bool centred;           /* layernorm; else rmsnorm */
+	bool add;               /* to dx, instead of stored there */
+	float *dweight, *dbias; /* added to; NULL: not wanted */
 	size_t n;
 };
 
@@ -76,8 +75,8 @@ struct kernels {
 	/* dy[i] *= gelu'(x[i]) */
 	void (*gelu_gradient)(const float *x, float *dy, size_t n);
 	/* The gradients of silu_multiply; dup may be dy. */
-	void (*silu_gradient)(const float *gate, const float *up, const float *dy, float *dgate,
-	    float *dup, size_t n);
+	void (*silu_gradient)(
+	    const float *gate, const float *up, const float *dy, float *dgate, float *dup, size_t n);
 	/* The gradient of a row of layernorm or rmsnorm; x is their input, dx may be dy. */
 	void (*norm_gradient)(
 	    const struct norm_gradient *norm, const float *x, const float *dy, float *dx);

@@ -8,7 +8,7 @@
 enum { LANES = 16 };
 typedef float vector __attribute__((vector_size(64)));
 typedef int32_t whole __attribute__((vector_size(64)));
-typedef uint64_t wide __attribute__((vector_size(64)));
+typedef uint64_t pairs __attribute__((vector_size(64)));
 
 /* a * b + c, rounded once. */
 static inline vector vector_fused(vector a, vector b, vector c)
@@ -63,9 +63,9 @@ static inline void vector_store_lanes(float *to, vector v, lanes which)
 }
 
 /* The lower halves of a's elements times b. */
-static inline wide wide_multiply(wide a, uint32_t b)
+static inline pairs pairs_multiply(pairs a, uint32_t b)
 {
-	return (wide)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(b));
+	return (pairs)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(b));
 }
 
 #include "num/kernels_vector.h"
@@ -76,7 +76,7 @@ const struct kernels kernels_avx512 = {
 	.gelu = gelu,
 	.add = add,
 	.add_scaled = add_scaled,
-	.scale = scale,
+	.scale = multiply,
 	.silu_multiply = silu_multiply,
 	.layernorm = layernorm,
 	.rmsnorm = rmsnorm,

@@ -29,7 +29,7 @@ static void add_scaled(float *y, const float *x, float a, size_t n)
 		y[i] += a * x[i];
 }
 
-static void scale(float *y, const float *x, float a, size_t n)
+static void multiply(float *y, const float *x, float a, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		y[i] = a * x[i];
@@ -50,9 +50,9 @@ static void layernorm(
 	double mean = sum / (double)n;
 	for (size_t i = 0; i < n; i++)
 		squares += ((double)x[i] - mean) * ((double)x[i] - mean);
-	double inverse = 1.0 / sqrt(squares / (double)n + (double)eps);
+	double scale = 1.0 / sqrt(squares / (double)n + (double)eps);
 	for (size_t i = 0; i < n; i++)
-		y[i] = (float)(((double)x[i] - mean) * inverse) * weight[i] + bias[i];
+		y[i] = (float)(((double)x[i] - mean) * scale) * weight[i] + bias[i];
 }
 
 static void rmsnorm(float *y, const float *x, const float *weight, float eps, size_t n)
@@ -60,9 +60,9 @@ static void rmsnorm(float *y, const float *x, const float *weight, float eps, si
 	double squares = 0;
 	for (size_t i = 0; i < n; i++)
 		squares += (double)x[i] * (double)x[i];
-	float inverse = (float)(1.0 / sqrt(squares / (double)n + (double)eps));
+	float scale = (float)(1.0 / sqrt(squares / (double)n + (double)eps));
 	for (size_t i = 0; i < n; i++)
-		y[i] = x[i] * inverse * weight[i];
+		y[i] = x[i] * scale * weight[i];
 }
 
 static float most(const float *x, size_t n)
@@ -73,12 +73,12 @@ static float most(const float *x, size_t n)
 	return top;
 }
 
-static void softmax(float *x, float factor, size_t n)
+static void softmax(float *x, float scale, size_t n)
 {
 	float top = most(x, n);
 	double sum = 0;
 	for (size_t i = 0; i < n; i++) {
-		x[i] = expf((x[i] - top) * factor);
+		x[i] = expf((x[i] - top) * scale);
 		sum += (double)x[i];
 	}
 	float inverse = (float)(1.0 / sum);
@@ -122,7 +122,7 @@ static void matrix(const struct matrix_product *product)
 			double sum = product->add ? (double)*c : 0;
 			for (size_t l = 0; l < product->k; l++)
 				sum += (double)product->a[i * product->a_row + l * product->a_column] *
-				    (double)product->b[l * product->b_row + j];
+				       (double)product->b[l * product->b_row + j];
 			*c = (float)sum;
 		}
 }
@@ -230,7 +230,7 @@ const struct kernels kernels_ref = {
 	.gelu = gelu,
 	.add = add,
 	.add_scaled = add_scaled,
-	.scale = scale,
+	.scale = multiply,
 	.silu_multiply = silu_multiply,
 	.layernorm = layernorm,
 	.rmsnorm = rmsnorm,

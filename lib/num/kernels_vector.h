@@ -62,9 +62,10 @@ static inline vector vector_exp(vector x)
 	return p * (vector)power;
 }
 
-/* gelu(x) = x * erfc(-x / sqrt 2) / 2. With u = |x| / sqrt 2, erfc(u) = exp(-u^2) t P(t),
- * t = 1 / (1 + 0.4 u), P a Chebyshev fit on u in [0, 10] (1.5e-8); erfc(-u) = 2 - erfc(u). */
-static inline vector vector_gelu(vector x)
+/* The normal distribution: density = exp(-x^2 / 2); returns erfc(-x / sqrt 2) / 2. With
+ * u = |x| / sqrt 2, erfc(u) = exp(-u^2) t P(t), t = 1 / (1 + 0.4 u), P a Chebyshev fit on u in
+ * [0, 10] (1.5e-8); erfc(-u) = 2 - erfc(u). */
+static inline vector vector_normal(vector x, vector *density)
 {
 	vector u = vector_least(vector_all(10.0f), vector_most(x, -x) * 0.70710678118654752f);
 	vector t = 1.0f / vector_fused(u, vector_all(0.4f), vector_all(1.0f));
@@ -79,12 +80,18 @@ static inline vector vector_gelu(vector x)
 	p = vector_fused(p, s, vector_all(1.440484565e-1f));
 	p = vector_fused(p, s, vector_all(3.224317142e-1f));
 	p = vector_fused(p, s, vector_all(4.938124591e-1f));
-	vector half_tail = vector_exp(-(u * u)) * t * p * 0.5f;
+	*density = vector_exp(-(u * u));
+	vector half_tail = *density * t * p * 0.5f;
 	/* x < 0: the tail itself; x >= 0: 1 - tail. */
 	whole negative = (whole)x >> 31;
-	vector factor =
-	    (vector)((negative & (whole)half_tail) | (~negative & (whole)(1.0f - half_tail)));
-	return x * factor;
+	return (vector)((negative & (whole)half_tail) | (~negative & (whole)(1.0f - half_tail)));
+}
+
+/* gelu(x) = x * erfc(-x / sqrt 2) / 2 */
+static inline vector vector_gelu(vector x)
+{
+	vector density;
+	return x * vector_normal(x, &density);
 }
 
 static void gelu(float *y, const float *bias, size_t n)
@@ -120,6 +127,15 @@ static void add_scaled(float *y, const float *x, float a, size_t n)
 		part = vector_fused(part, vector_all(a), vector_load_part(y + i, n - i));
 		vector_store_part(y + i, part, n - i);
 	}
+}
+
+static void multiply(float *y, const float *x, float a, size_t n)
+{
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES)
+		vector_store(y + i, vector_load(x + i) * a);
+	for (; i < n; i++)
+		y[i] = x[i] * a;
 }
 
 static inline vector vector_silu(vector x)

@@ -63,10 +63,11 @@ static void run(const struct product *product, int threads)
 	rntm_t runtime = BLIS_RNTM_INITIALIZER;
 	abort_means_memory(true);
 	bli_rntm_set_num_threads(threads, &runtime);
-	bli_sgemm_ex(BLIS_NO_TRANSPOSE, product->b_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE,
-	    (dim_t)product->m, (dim_t)product->n, (dim_t)product->k, &one, (float *)product->a,
-	    (inc_t)product->a_row, 1, (float *)product->b, (inc_t)product->b_row, 1,
-	    product->add ? &one : &zero, product->c, (inc_t)product->c_row, 1, NULL, &runtime);
+	bli_sgemm_ex(product->a_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE,
+	    product->b_transposed ? BLIS_TRANSPOSE : BLIS_NO_TRANSPOSE, (dim_t)product->m,
+	    (dim_t)product->n, (dim_t)product->k, &one, (float *)product->a, (inc_t)product->a_row, 1,
+	    (float *)product->b, (inc_t)product->b_row, 1, product->add ? &one : &zero, product->c,
+	    (inc_t)product->c_row, 1, NULL, &runtime);
 	abort_means_memory(false);
 }
 

@@ -12,13 +12,14 @@
 int product_start(void);
 
 /* C [m][n] = A [m][k] times B, or added to what C holds. Rows follow each other at a distance of
- * a_row, b_row and c_row elements. B is [k][n], or [n][k] if b_transposed (a weight matrix). */
+ * a_row, b_row and c_row elements. A is [m][k], or [k][m] if a_transposed; B is [k][n], or [n][k] if
+ * b_transposed (a weight matrix). */
 struct product {
 	size_t m, n, k;
 	const float *a, *b;
 	float *c;
 	size_t a_row, b_row, c_row;
-	bool b_transposed, add;
+	bool a_transposed, b_transposed, add;
 };
 void product_run(const struct product *product);
 
