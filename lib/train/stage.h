@@ -16,7 +16,7 @@
 struct weights;
 struct saves;
 
-enum { STAGE_PARTS_MOST = 3, STAGE_LOSSES_MOST = 8 };
+enum { STAGE_PARTS_MOST = 3, STAGE_LOSSES_MOST = 24 };
 
 /* What a person sets; the program fills it (cmd/zv-train.c). */
 struct stage_options {
@@ -26,10 +26,12 @@ struct stage_options {
 	float smoothing; /* of labels, ITC and ITG (0.1) */
 	bool recompute;
 	uint64_t seed;
-	const char *train; /* comma-separated groups: vit, ln-vision, queries, qformer, heads,
-	                      projection, llm, lora; NULL: the stage's own */
+	const char *train; /* comma-separated groups (stage_groups); NULL: the stage's own */
 	const char *rates; /* "GROUP=FACTOR,..." of the learning rate, or NULL */
 	const char *language; /* "both" (by turns, a batch each), "en", "zh" */
+	/* classify */
+	size_t classes; /* of all labels: the largest and 1 */
+	bool kinds;     /* examples have classes by query: the Q-Former is trained as well */
 	/* contrast */
 	double itc_weight, itm_weight, itg_weight;
 	double match_share; /* of a batch that goes through matching (1) */
@@ -87,7 +89,12 @@ struct stage_kind {
 extern const struct stage_kind stage_classify, stage_contrast, stage_generate, stage_instruct,
     stage_text;
 
-/* Mark the parameters of the groups as trained, with their rates. 0, or -1: an unknown group. */
+/* Mark the parameters of the groups in options->train, or else own, as trained, at the rates of
+ * options->rates. Groups: vit (without ln-vision), ln-vision, queries, qformer (layers and norms),
+ * text (the Q-Former's tables and text layers), heads (all of contrast-heads, match-head,
+ * caption-head), projection, llm, lora. A group of options->train that no part has is refused; one
+ * of own is passed over. What training itself made (adapters, throw-away heads) is trained anyway.
+ * 0, or -1: an unknown group. */
 int stage_groups(
     const struct stage_options *options, const char *own, struct weights *const *parts, size_t count);
 
