@@ -243,7 +243,7 @@ static bool match_here(struct match *match, const char *pattern, const char *end
 	return found;
 }
 
-int import_pattern_match(const char *pattern, const char *name)
+static int match_parts(const char *pattern, const char *name, bool whole)
 {
 	size_t size = strlen(pattern);
 	if (size > PATTERN_MOST || strlen(name) > NAME_MOST)
@@ -257,9 +257,19 @@ int import_pattern_match(const char *pattern, const char *name)
 			return error_input("pattern \"%.100s\": %s", pattern, match.problem);
 		if (found)
 			return 1;
-		at = strchr(at, '.');
+		at = whole ? NULL : strchr(at, '.');
 		if (at)
 			at++;
 	}
 	return 0;
+}
+
+int import_pattern_match(const char *pattern, const char *name)
+{
+	return match_parts(pattern, name, false);
+}
+
+int import_pattern_match_whole(const char *pattern, const char *name)
+{
+	return match_parts(pattern, name, true);
 }

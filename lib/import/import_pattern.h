@@ -10,4 +10,7 @@
  * when the pattern uses what is not known here or takes too long. */
 int import_pattern_match(const char *pattern, const char *name);
 
+/* The same for the name as a whole, as PEFT takes target_modules that is one text. */
+int import_pattern_match_whole(const char *pattern, const char *name);
+
 #endif
