@@ -17,7 +17,8 @@ struct adamw {
 	uint64_t step;  /* steps done */
 };
 
-/* Memory for the moments of all trained parameters of the parts. 0 or -1. */
+/* Memory for the moments of all trained parameters of the parts, where they have none yet; averages
+ * begin at the present values. 0 or -1. */
 int adamw_begin(struct adamw *adamw, struct weights *const *parts, size_t count);
 
 /* Global norm of all gradients in double, a fixed order. */

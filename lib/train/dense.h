@@ -36,7 +36,8 @@ struct dense {
 int dense_open(struct dense *dense, struct weights *weights, const char *name, size_t out, size_t in);
 
 /* y [rows][out] from x [rows][in]. then: STORE or ADD. With LoRA and saves, what backward needs is
- * pushed; x itself is the caller's to keep. 0 or -1. */
+ * pushed; x itself is the caller's to keep. The adapter's dropout (at its own rate, whatever
+ * dropout->rate is) happens when there are both dropout and saves. 0 or -1. */
 int dense_forward(const struct dense *dense, const float *x, size_t rows, float *y,
     enum linear_then then, const struct dropout_place *dropout, struct saves *saves);
 
