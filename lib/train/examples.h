@@ -22,15 +22,16 @@ struct example_turn {
 struct example {
 	char *key;      /* "key", else "image" (also img, img_path, npy_path): name of the picture */
 	char *image_id; /* "image_id" as text, else the key: equal ids are the same picture */
-	char *caption[EXAMPLE_LANGUAGES];                     /* "caption", "caption_zh"; NULL: none */
-	char **wrong[EXAMPLE_LANGUAGES];                      /* "wrong", "wrong_zh": captions that do not fit */
+	char *caption[EXAMPLE_LANGUAGES]; /* "caption", "caption_zh"; NULL: none */
+	char **wrong[EXAMPLE_LANGUAGES];  /* "wrong", "wrong_zh": captions that do not fit */
 	size_t wrong_count[EXAMPLE_LANGUAGES];
-	struct example_turn *turns; /* question/answer, instruction+inputs/outputs, text[], conversations[] */
+	struct example_turn
+	    *turns; /* question/answer, instruction+inputs/outputs, text[], conversations[] */
 	size_t turn_count;
-	char *text;                 /* "text" as a string: plain text for the stage text */
-	int32_t *kinds, *patches;   /* classes of the stage classify: by query, by patch; -1: none */
+	char *text;               /* "text" as a string: plain text for the stage text */
+	int32_t *kinds, *patches; /* classes of the stage classify: by query, by patch; -1: none */
 	size_t kind_count, patch_count;
-	int32_t kind;               /* class of the whole picture, -1: none */
+	int32_t kind; /* class of the whole picture, -1: none */
 };
 void example_clear(struct example *example);
 
@@ -57,5 +58,4 @@ size_t examples_draw(const struct examples *examples, uint64_t p);
 /* "FILE:LINE" of line i into text, for messages. */
 void examples_place(const struct examples *examples, size_t i, char *text, size_t size);
 
-/* A template file: lines LANGUAGE TAB TEXT with {caption}, {question}, {instruction}, {inputs}. */
 #endif
