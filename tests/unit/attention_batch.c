@@ -96,6 +96,7 @@ struct trial {
 static void trial_make(const struct shape *shape, struct trial *trial)
 {
 	*trial = (struct trial){ .q_rows = 0 };
+	state = 7; /* the same values in every process */
 	memcpy(trial->items, shape->items, sizeof trial->items);
 	for (size_t i = 0; i < shape->count; i++) {
 		struct attention_item *item = &trial->items[i];
