@@ -1,0 +1,191 @@
+/* feature_files.c - the records of zv-encode as training reads them: by key, through the index
+ * (see pictures.h).
+ */
+#include "train/pictures.h"
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/message.h"
+#include "stream/index.h"
+#include "stream/maker.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { VIEWS_MOST = 1000 }; /* "NAME#1" ... of one picture */
+
+/* One record of a picture. */
+struct view {
+	struct index *index;
+	struct reader_place place;
+};
+
+struct feature_files {
+	struct index **indexes;
+	size_t count, tokens, width;
+	struct digest weights;
+	/* Of the picture being looked for. */
+	struct view *views;
+	struct reader_place *places;
+	size_t view_count, view_room, place_room;
+};
+
+/* Rows of the first record of features. */
+static int first_shape(const char *path, size_t width, size_t *tokens)
+{
+	struct record record;
+	struct reader *reader = reader_open(path);
+	int found = -1;
+	if (!reader)
+		return -1;
+	while ((found = reader_next(reader, &record)) > 0 && record.kind != 'T')
+		continue;
+	if (found == 0)
+		error_input("no features in it");
+	else if (found > 0 && (record.dimensions != 2 || record.shape[0] == 0 ||
+	                          record.shape[1] != width || !dtype_is_float(record.dtype))) {
+		char shape[256];
+		error_input("records are %s where features tokens x %zu are wanted",
+		    record_shape_text(&record, shape), width);
+		found = -1;
+	}
+	if (found > 0)
+		*tokens = (size_t)record.shape[0];
+	reader_close(reader);
+	return found > 0 ? 0 : -1;
+}
+
+/* Open the index; a missing or stale one is made. */
+static struct index *open_index(const char *path)
+{
+	struct index *index = index_open(path);
+	if (index)
+		return index;
+	message_note(path, "%s: making its index", error_text());
+	return index_make(path) < 0 ? NULL : index_open(path);
+}
+
+struct feature_files *feature_files_open(
+    const char *const *paths, size_t count, size_t width, const struct digest *weights)
+{
+	struct feature_files *files = memory_allocate_zero(1, sizeof *files);
+	if (!files)
+		return NULL;
+	files->width = width;
+	files->weights = *weights;
+	files->indexes = memory_allocate_zero(count, sizeof *files->indexes);
+	for (; files->indexes && files->count < count; files->count++) {
+		size_t tokens = 0, i = files->count;
+		if (first_shape(paths[i], width, &tokens) == 0 && i > 0 && tokens != files->tokens)
+			error_input("records have %zu rows, those of %s %zu", tokens, paths[0], files->tokens);
+		else if (tokens > 0) {
+			files->tokens = tokens;
+			files->indexes[i] = open_index(paths[i]);
+		}
+		if (!files->indexes[i]) {
+			error_context("%s", paths[i]);
+			error_as(ERROR_SYSTEM);
+			break;
+		}
+	}
+	if (files->indexes && files->count == count)
+		return files;
+	feature_files_close(files);
+	return NULL;
+}
+
+void feature_files_close(struct feature_files *files)
+{
+	if (!files)
+		return;
+	for (size_t i = 0; i < files->count; i++)
+		index_close(files->indexes[i]);
+	memory_release(files->indexes);
+	memory_release(files->places);
+	memory_release(files->views);
+	memory_release(files);
+}
+
+size_t feature_files_tokens(const struct feature_files *files)
+{
+	return files->tokens;
+}
+
+/* Append the records of exactly this key in all files to the views. 0 or -1. */
+static int look_up(struct feature_files *files, const char *key)
+{
+	for (size_t i = 0; i < files->count; i++) {
+		size_t found = 0;
+		if (index_places(files->indexes[i], key, &files->places, &found, &files->place_room) < 0 ||
+		    memory_grow((void **)&files->views, &files->view_room, files->view_count + found,
+		        sizeof *files->views) < 0)
+			return -1;
+		for (size_t k = 0; k < found; k++)
+			files->views[files->view_count++] =
+			    (struct view){ files->indexes[i], files->places[k] };
+	}
+	return 0;
+}
+
+/* The views of a picture: records of its name, then those of NAME#1, NAME#2, ... */
+static int find_views(struct feature_files *files, const char *key, char *name, size_t size)
+{
+	files->view_count = 0;
+	if (look_up(files, key) < 0)
+		return -1;
+	for (int view = 1; view <= VIEWS_MOST; view++) {
+		size_t before = files->view_count;
+		if ((size_t)snprintf(name, size, "%s#%d", key, view) >= size)
+			break;
+		if (look_up(files, name) < 0)
+			return -1;
+		if (files->view_count == before)
+			break;
+	}
+	return 0;
+}
+
+bool feature_files_have(struct feature_files *files, const char *key)
+{
+	char name[RECORD_KEY_MOST + 1];
+	return find_views(files, key, name, sizeof name) == 0 && files->view_count > 0;
+}
+
+/* The payload of a record as features. 0 or -1. */
+static int take_features(const struct feature_files *files, const struct record *record,
+    const void *payload, float *values)
+{
+	if (record->kind != 'T')
+		return error_input("encoding it failed");
+	if (!dtype_is_float(record->dtype) || record->dimensions != 2 ||
+	    record->shape[0] != files->tokens || record->shape[1] != files->width) {
+		char shape[256];
+		return error_input("features are %s where %zu x %zu are wanted",
+		    record_shape_text(record, shape), files->tokens, files->width);
+	}
+	if (maker_expect(record, "weights", &files->weights) < 0)
+		return -1;
+	dtype_to_f32(record->dtype, payload, values, files->tokens * files->width);
+	for (size_t i = 0; i < files->tokens * files->width; i++)
+		if (!isfinite(values[i]))
+			return error_input("features are not finite");
+	return 0;
+}
+
+int feature_files_read(struct feature_files *files, const char *key, uint64_t draw, float *values)
+{
+	char name[RECORD_KEY_MOST + 1];
+	struct record record;
+	void *payload = NULL;
+	if (find_views(files, key, name, sizeof name) < 0)
+		return -1;
+	if (files->view_count == 0)
+		return error_input("no features of this picture");
+	const struct view *view = &files->views[draw % files->view_count];
+	if (index_read(view->index, &view->place, NULL, &record, &payload) < 0)
+		return -1;
+	int result = take_features(files, &record, payload, values);
+	memory_release(payload);
+	return result;
+}
