@@ -1,0 +1,292 @@
+/* gradient_linear.c - linear layers over a whole batch of rows, and their gradients (see gradient.h).
+ * The matrices of training are some hundred elements wide, where packing operands, as BLIS does at
+ * every call, is a good part of the work. So the products are those of kernels.h, which take both as
+ * they lie; W is turned (and widened) once for all rows, by all threads. The portable level has BLIS.
+ */
+#include "num/gradient.h"
+#include "num/cpu.h"
+#include "num/kernels.h"
+#include "num/product.h"
+#include "num/scratch.h"
+#include "base/threads.h"
+
+enum {
+	ROWS = 384,    /* at most, of one chunk: with 192 columns of f32 they fit the second cache */
+	ROWS_UNIT = 6, /* rows of a tile of kernels.h */
+	COLUMNS = 512, /* at most, of one chunk */
+	COLUMNS_UNIT = 16, /* one vector */
+	ROWS_MANY = 256,   /* from so many on, rows are cut, else columns */
+	PANEL = 1 << 22,   /* elements of W that are prepared at once */
+	TURNED = 32,       /* rows of W in one chunk of its preparation */
+};
+
+/* total in `count` pieces of `step`, the last one shorter. */
+struct cut {
+	size_t step, count;
+};
+
+/* An even number of pieces, as many of them as their limit asks for, of whole units. */
+static struct cut cut_even(size_t total, size_t most, size_t unit)
+{
+	size_t count = (total + 2 * most - 1) / (2 * most) * 2;
+	size_t step = (total + count - 1) / count;
+	step = (step + unit - 1) / unit * unit;
+	return (struct cut){ step, (total + step - 1) / step };
+}
+
+static struct cut cut_none(size_t total)
+{
+	return (struct cut){ total, 1 };
+}
+
+static size_t piece(const struct cut *cut, size_t index, size_t total)
+{
+	size_t left = total - index * cut->step;
+	return left < cut->step ? left : cut->step;
+}
+
+/* C = A B on this thread. */
+static void multiply(const struct product *product)
+{
+	if (cpu_level() == CPU_REF) {
+		product_run(product);
+		return;
+	}
+	bool turned = product->a_transposed;
+	kernels_get()->matrix(&(struct matrix_product){ .m = product->m,
+	    .n = product->n,
+	    .k = product->k,
+	    .a = product->a,
+	    .a_row = turned ? 1 : product->a_row,
+	    .a_column = turned ? product->a_row : 1,
+	    .b = product->b,
+	    .b_row = product->b_row,
+	    .c = product->c,
+	    .c_row = product->c_row,
+	    .add = product->add });
+}
+
+/* A range of W's rows, made ready in worker 0's scratch. */
+struct panel {
+	const struct linear *linear;
+	const struct kernels *kernels;
+	size_t first, rows;
+	bool turned;  /* [in][rows], else [rows][in] */
+	float *ready; /* what shares the scratch of a worker lies behind it */
+	size_t size;
+};
+
+static void panel_chunk(void *context, size_t chunk, int worker)
+{
+	const struct panel *panel = context;
+	const struct linear *linear = panel->linear;
+	size_t at = chunk * TURNED, in = linear->in;
+	size_t rows = panel->rows - at < TURNED ? panel->rows - at : TURNED;
+	const float *from = (const float *)linear->weight + (panel->first + at) * in;
+	if (linear->dtype != 'f') {
+		const char *narrow = (const char *)linear->weight + (panel->first + at) * in * 2;
+		float *to = panel->turned ? scratch_of(worker) + panel->size : panel->ready + at * in;
+		panel->kernels->widen(linear->dtype, narrow, to, rows * in);
+		from = to;
+	}
+	if (panel->turned)
+		panel->kernels->transpose(from, in, rows, in, panel->ready + at, panel->rows);
+}
+
+/* Rows of W in one panel. */
+static size_t panel_rows(const struct linear *linear)
+{
+	size_t rows = PANEL / (linear->in > 0 ? linear->in : 1) / TURNED * TURNED;
+	rows = rows > TURNED ? rows : TURNED;
+	return rows < linear->out ? rows : linear->out;
+}
+
+static int panel_begin(struct panel *panel, const struct linear *linear, bool turned)
+{
+	*panel = (struct panel){ .linear = linear, .kernels = kernels_get(), .turned = turned };
+	panel->size = panel_rows(linear) * linear->in;
+	if (scratch_reserve(panel->size + TURNED * linear->in) < 0)
+		return -1;
+	panel->ready = scratch_of(0);
+	return 0;
+}
+
+static void panel_make(struct panel *panel, size_t first, size_t rows)
+{
+	panel->first = first;
+	panel->rows = rows;
+	threads_run((rows + TURNED - 1) / TURNED, panel_chunk, panel);
+}
+
+/* C [rows][columns] = A [rows][k] B [k][columns] over the pool. */
+struct batch {
+	const struct kernels *kernels;
+	const float *a, *b;
+	float *c;
+	size_t rows, columns, k;
+	size_t a_row, b_row, c_row;
+	bool add, gelu;
+	const float *bias; /* [columns] or NULL */
+	struct cut row_cut, column_cut;
+};
+
+static void batch_chunk(void *context, size_t chunk, int worker)
+{
+	(void)worker;
+	const struct batch *batch = context;
+	size_t row_piece = chunk / batch->column_cut.count;
+	size_t column_piece = chunk % batch->column_cut.count;
+	size_t row = row_piece * batch->row_cut.step, column = column_piece * batch->column_cut.step;
+	size_t rows = piece(&batch->row_cut, row_piece, batch->rows);
+	size_t columns = piece(&batch->column_cut, column_piece, batch->columns);
+	float *c = batch->c + row * batch->c_row + column;
+	const float *bias = batch->bias ? batch->bias + column : NULL;
+	multiply(&(struct product){ .m = rows,
+	    .n = columns,
+	    .k = batch->k,
+	    .a = batch->a + row * batch->a_row,
+	    .a_row = batch->a_row,
+	    .b = batch->b + column,
+	    .b_row = batch->b_row,
+	    .c = c,
+	    .c_row = batch->c_row,
+	    .add = batch->add });
+	for (size_t r = 0; r < rows && batch->gelu; r++)
+		batch->kernels->gelu(c + r * batch->c_row, bias, columns);
+	for (size_t r = 0; r < rows && bias && !batch->gelu; r++)
+		batch->kernels->add(c + r * batch->c_row, bias, columns);
+}
+
+static void batch_run(struct batch *batch)
+{
+	bool by_rows = batch->rows >= ROWS_MANY || batch->columns <= 2 * COLUMNS_UNIT;
+	batch->row_cut = by_rows ? cut_even(batch->rows, ROWS, ROWS_UNIT) : cut_none(batch->rows);
+	batch->column_cut = by_rows && batch->columns <= 2 * COLUMNS
+	                        ? cut_none(batch->columns)
+	                        : cut_even(batch->columns, COLUMNS, COLUMNS_UNIT);
+	threads_run(batch->row_cut.count * batch->column_cut.count, batch_chunk, batch);
+}
+
+int linear_rows(
+    const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then)
+{
+	const struct kernels *kernels = kernels_get();
+	size_t in = linear->in, out = linear->out;
+	if (rows == 0 || out == 0)
+		return 0;
+	if (rows <= kernels->few_rows) {
+		linear_decode(linear, x, rows, y, then);
+		return 0;
+	}
+	struct panel panel;
+	if (panel_begin(&panel, linear, true) < 0)
+		return -1;
+	size_t step = panel_rows(linear);
+	for (size_t first = 0; first < out; first += step) {
+		size_t columns = out - first < step ? out - first : step;
+		panel_make(&panel, first, columns);
+		batch_run(&(struct batch){ .kernels = kernels,
+		    .a = x,
+		    .a_row = in,
+		    .b = panel.ready,
+		    .b_row = columns,
+		    .c = y + first,
+		    .c_row = out,
+		    .rows = rows,
+		    .columns = columns,
+		    .k = in,
+		    .add = then == LINEAR_ADD,
+		    .gelu = then == LINEAR_GELU,
+		    .bias = linear->bias ? linear->bias + first : NULL });
+	}
+	return 0;
+}
+
+/* 16-bit weights come a panel of W's rows at a time, whose products are added up in order. */
+int linear_backward_input(
+    const struct linear *linear, const float *dy, size_t rows, float *dx, bool add)
+{
+	size_t in = linear->in, out = linear->out;
+	bool ready = linear->dtype == 'f';
+	struct panel panel;
+	if (rows == 0 || in == 0)
+		return 0;
+	if (!ready && panel_begin(&panel, linear, false) < 0)
+		return -1;
+	size_t step = ready ? out : panel_rows(linear);
+	size_t first = 0;
+	do {
+		size_t outs = out - first < step ? out - first : step;
+		if (!ready)
+			panel_make(&panel, first, outs);
+		batch_run(&(struct batch){ .kernels = kernels_get(),
+		    .a = dy + first,
+		    .a_row = out,
+		    .b = ready ? linear->weight : panel.ready,
+		    .b_row = in,
+		    .c = dx,
+		    .c_row = in,
+		    .rows = rows,
+		    .columns = in,
+		    .k = outs,
+		    .add = add || first > 0 });
+		first += step;
+	} while (first < out);
+	return 0;
+}
+
+/* The gradient of W is cut, its sums over rows are not. */
+struct weight_gradient {
+	const float *x, *dy;
+	size_t rows, out, in;
+	float *dweight, *dbias;
+	struct cut out_cut, in_cut;
+};
+
+static void weight_chunk(void *context, size_t chunk, int worker)
+{
+	(void)worker;
+	const struct weight_gradient *gradient = context;
+	size_t in = gradient->in, out = gradient->out;
+	size_t out_piece = chunk / gradient->in_cut.count, in_piece = chunk % gradient->in_cut.count;
+	size_t first = out_piece * gradient->out_cut.step, column = in_piece * gradient->in_cut.step;
+	size_t outs = piece(&gradient->out_cut, out_piece, out);
+	const float one = 1;
+	if (gradient->dbias && in_piece == 0)
+		kernels_get()->matrix(&(struct matrix_product){ .m = 1,
+		    .n = outs,
+		    .k = gradient->rows,
+		    .a = &one, /* for every row */
+		    .b = gradient->dy + first,
+		    .b_row = out,
+		    .c = gradient->dbias + first,
+		    .c_row = out,
+		    .add = true });
+	if (gradient->dweight)
+		multiply(&(struct product){ .m = outs,
+		    .n = piece(&gradient->in_cut, in_piece, in),
+		    .k = gradient->rows,
+		    .a = gradient->dy + first,
+		    .a_row = out,
+		    .a_transposed = true,
+		    .b = gradient->x + column,
+		    .b_row = in,
+		    .c = gradient->dweight + first * in + column,
+		    .c_row = in,
+		    .add = true });
+}
+
+int linear_backward_weight(const float *x, const float *dy, size_t rows, size_t out, size_t in,
+    float *dweight, float *dbias)
+{
+	if (rows == 0 || out == 0 || in == 0)
+		return 0;
+	struct weight_gradient gradient = { x, dy, rows, out, in, dweight, dbias,
+		cut_even(out, ROWS, ROWS_UNIT), cut_none(in) };
+	if (out <= 2 * ROWS_UNIT) {
+		gradient.out_cut = cut_none(out);
+		gradient.in_cut = cut_even(in, COLUMNS, COLUMNS_UNIT);
+	}
+	threads_run(gradient.out_cut.count * gradient.in_cut.count, weight_chunk, &gradient);
+	return 0;
+}
