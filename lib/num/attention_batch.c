@@ -23,8 +23,8 @@ struct run {
 	float *y; /* forward */
 	const float *dy;
 	float *dq, *dk, *dv; /* backward */
-	uint32_t threshold;  /* of 16 random bits: below, a weight is dropped */
-	uint32_t key[2];     /* of the masks of this call */
+	struct dropout_mask
+	    mask; /* threshold 0: no dropout. Its seed: of this call; the rest: of a block */
 };
 
 /* The scratch of a worker, for so many keys. Matrices of rows
@@ -65,7 +65,7 @@ static size_t place_at(const struct run *run, size_t keys, struct place *place, 
 		size_t count;
 	} parts[] = { { &place->k_turned, width * keys_row }, { &place->v, keys * width_row },
 		{ &place->weights, BLOCK * keys_row },
-		{ &place->kept, run->threshold ? BLOCK * keys_row : 0 },
+		{ &place->kept, run->mask.threshold ? BLOCK * keys_row : 0 },
 		{ &place->k, backward ? keys * width_row : 0 },
 		{ &place->v_turned, backward ? width * keys_row : 0 },
 		{ &place->dk, backward ? keys * width_row : 0 },
@@ -80,7 +80,7 @@ static size_t place_at(const struct run *run, size_t keys, struct place *place, 
 		*parts[i].at = base ? base + count : NULL;
 		count += parts[i].count;
 	}
-	if (!run->threshold)
+	if (!run->mask.threshold)
 		place->kept = place->weights;
 	return count;
 }
@@ -107,22 +107,15 @@ struct block {
 	size_t head, first, rows, keys;
 };
 
-/* kept = weights M for one row: eight keys of each block of random bits. */
-static void drop_row(const struct run *run, const struct block *block, size_t row, size_t seen,
-    const float *weights, float *kept)
+/* kept = weights M. The mask goes over the scores of a block as they lie in memory. */
+static void drop(const struct run *run, const struct place *place, const struct block *block)
 {
-	float factor = 65536.0f / (float)(65536 - run->threshold);
-	uint32_t counter[4] = { 0, (uint32_t)row, (uint32_t)block->head,
-		(uint32_t)(block->item - run->batch->items) };
-	for (size_t first = 0; first < seen; first += 8) {
-		uint32_t bits[4];
-		counter[0] = (uint32_t)(first / 8);
-		random_block(counter, run->key, bits);
-		for (size_t i = 0; i < 8 && first + i < seen; i++) {
-			uint32_t number = bits[i / 2] >> (i % 2 * 16) & 0xFFFF;
-			kept[first + i] = number < run->threshold ? 0 : weights[first + i] * factor;
-		}
-	}
+	struct dropout_mask mask = run->mask;
+	size_t count = block->rows * place->keys_row;
+	mask.place = (uint32_t)block->first;
+	mask.step = (uint64_t)(block->item - run->batch->items) << 32 | block->head;
+	memcpy(place->kept, place->weights, count * sizeof(float));
+	run->kernels->dropout(&mask, 0, place->kept, count);
 }
 
 /* The weights of a block, and kept, from its query rows. */
@@ -142,15 +135,14 @@ static void weigh(const struct run *run, const struct place *place, const struct
 	    .c_row = place->keys_row });
 	for (size_t row = 0; row < block->rows; row++) {
 		float *weights = place->weights + row * place->keys_row;
-		float *kept = place->kept + row * place->keys_row;
 		size_t seen = keys_seen(block->item, block->first + row);
 		if (seen > 0)
 			run->kernels->softmax(weights, batch->scale, seen);
-		if (run->threshold)
-			drop_row(run, block, block->first + row, seen, weights, kept);
 		for (size_t key = seen; key < block->keys; key++)
-			weights[key] = kept[key] = 0;
+			weights[key] = 0;
 	}
+	if (run->mask.threshold)
+		drop(run, place, block);
 }
 
 static void forward_block(
@@ -287,17 +279,19 @@ static void task(void *context, size_t chunk, int worker)
 	}
 }
 
-/* What dropout asks for: a threshold for 16 bits, and a key for this place in this step. */
+/* What dropout asks for, and a seed for this place in this step. */
 static void dropout_begin(struct run *run)
 {
 	const struct attention_batch *batch = run->batch;
-	float threshold = batch->dropout * 65536.0f + 0.5f;
-	run->threshold = threshold < 65535.0f ? (uint32_t)threshold : 65535;
+	double threshold = (double)batch->dropout * 0x1p32;
 	uint32_t counter[4] = { (uint32_t)batch->step, (uint32_t)(batch->step >> 32), batch->place, 1 };
 	uint32_t seed[2] = { (uint32_t)batch->seed, (uint32_t)(batch->seed >> 32) }, block[4];
+	if (!(batch->dropout > 0))
+		return;
 	random_block(counter, seed, block);
-	run->key[0] = block[0];
-	run->key[1] = block[1];
+	run->mask.seed = (uint64_t)block[1] << 32 | block[0];
+	run->mask.threshold = threshold < 0xffffffff ? (uint32_t)threshold : UINT32_MAX;
+	run->mask.scale = batch->dropout < 1 ? 1.0f / (1.0f - batch->dropout) : 0;
 }
 
 static int run_all(struct run *run)

@@ -34,6 +34,14 @@ static inline float vector_sum(vector v)
 	return _mm_cvtss_f32(_mm_add_ss(sum, _mm_shuffle_ps(sum, sum, 1)));
 }
 
+/* The largest element. */
+static inline float vector_highest(vector v)
+{
+	__m128 top = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+	top = _mm_max_ps(top, _mm_movehl_ps(top, top));
+	return _mm_cvtss_f32(_mm_max_ss(top, _mm_shuffle_ps(top, top, 1)));
+}
+
 static inline vector vector_f16(const uint16_t *from)
 {
 	return _mm256_cvtph_ps(_mm_loadu_si128((const void *)from));
@@ -53,10 +61,16 @@ static inline lanes lanes_first(size_t n)
 	return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* Zeros in the other lanes, whose memory is not touched. */
-static inline vector vector_load_lanes(const float *from, lanes which)
+/* What other has in the other lanes, whose memory is not touched. */
+static inline vector vector_load_lanes(const float *from, lanes which, vector other)
 {
-	return _mm256_maskload_ps(from, which);
+	return _mm256_blendv_ps(other, _mm256_maskload_ps(from, which), _mm256_castsi256_ps(which));
+}
+
+/* Zeros in the other lanes. */
+static inline vector vector_lanes(vector v, lanes which)
+{
+	return _mm256_and_ps(v, _mm256_castsi256_ps(which));
 }
 
 static inline void vector_store_lanes(float *to, vector v, lanes which)

@@ -32,6 +32,12 @@ static inline float vector_sum(vector v)
 	return _mm512_reduce_add_ps(v);
 }
 
+/* The largest element. */
+static inline float vector_highest(vector v)
+{
+	return _mm512_reduce_max_ps(v);
+}
+
 static inline vector vector_f16(const uint16_t *from)
 {
 	return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)from));
@@ -51,10 +57,16 @@ static inline lanes lanes_first(size_t n)
 	return (lanes)((1u << n) - 1);
 }
 
-/* Zeros in the other lanes, whose memory is not touched. */
-static inline vector vector_load_lanes(const float *from, lanes which)
+/* What other has in the other lanes, whose memory is not touched. */
+static inline vector vector_load_lanes(const float *from, lanes which, vector other)
 {
-	return _mm512_maskz_loadu_ps(which, from);
+	return _mm512_mask_loadu_ps(other, which, from);
+}
+
+/* Zeros in the other lanes. */
+static inline vector vector_lanes(vector v, lanes which)
+{
+	return _mm512_maskz_mov_ps(which, v);
 }
 
 static inline void vector_store_lanes(float *to, vector v, lanes which)

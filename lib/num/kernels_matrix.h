@@ -1,7 +1,6 @@
 /* kernels_matrix.h - what attention of small items is made of (kernels.h): products of matrices of
  * some tens of rows, transposes, the gradient of softmax. Written once for vectors of LANES floats
- * like kernels_vector.h, behind which the file of a CPU level includes this. Besides what that asks
- * for it needs lanes (a mask), lanes_first, vector_load_lanes and vector_store_lanes.
+ * like kernels_vector.h, behind which the file of a CPU level includes this.
  */
 #ifndef ZV_NUM_KERNELS_MATRIX_H
 #define ZV_NUM_KERNELS_MATRIX_H
@@ -28,7 +27,7 @@ static inline __attribute__((always_inline)) struct tile_row tile_load(
 #pragma GCC unroll 4
 	for (size_t v = 0; v + 1 < vectors; v++)
 		row.v[v] = vector_load(from + v * LANES);
-	row.v[vectors - 1] = vector_load_lanes(from + (vectors - 1) * LANES, last);
+	row.v[vectors - 1] = vector_load_lanes(from + (vectors - 1) * LANES, last, vector_all(0));
 	return row;
 }
 
@@ -170,7 +169,8 @@ static void softmax_gradient(
 	for (; i + LANES <= n; i += LANES)
 		sum = vector_fused(vector_load(kept + i), vector_load(d + i), sum);
 	if (i < n)
-		sum = vector_fused(vector_load_lanes(kept + i, last), vector_load_lanes(d + i, last), sum);
+		sum = vector_fused(vector_load_lanes(kept + i, last, vector_all(0)),
+		    vector_load_lanes(d + i, last, vector_all(0)), sum);
 	float mean = vector_sum(sum);
 	for (i = 0; i + LANES <= n; i += LANES) {
 		vector off = vector_load(kept + i) * vector_load(d + i);
@@ -178,8 +178,10 @@ static void softmax_gradient(
 		vector_store(d + i, off * scale);
 	}
 	if (i < n) {
-		vector off = vector_load_lanes(kept + i, last) * vector_load_lanes(d + i, last);
-		off = vector_fused(vector_load_lanes(weight + i, last), vector_all(-mean), off);
+		vector off = vector_load_lanes(kept + i, last, vector_all(0)) *
+		             vector_load_lanes(d + i, last, vector_all(0));
+		off = vector_fused(
+		    vector_load_lanes(weight + i, last, vector_all(0)), vector_all(-mean), off);
 		vector_store_lanes(d + i, off * scale, last);
 	}
 }

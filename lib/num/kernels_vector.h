@@ -1,6 +1,7 @@
 /* kernels_vector.h - the kernels (kernels.h) written once for vectors of LANES floats. The file of
  * a CPU level defines LANES, vector, whole (as many int32_t), and the few primitives that name
- * instructions (vector_fused, vector_most, vector_least, vector_sum, vector_f16, vector_bf16), then
+ * instructions (vector_fused, vector_most, vector_least, vector_sum, vector_highest, vector_f16,
+ * vector_bf16; lanes, a mask, lanes_first, vector_lanes, vector_load_lanes, vector_store_lanes), then
  * includes this. Everything is added up in a fixed order that depends on n alone.
  */
 #ifndef ZV_NUM_KERNELS_VECTOR_H
@@ -209,24 +210,21 @@ static void rmsnorm(float *y, const float *x, const float *weight, float eps, si
 
 static float most_of(const float *x, size_t n)
 {
-	float most = x[0];
+	vector top = vector_all(x[0]);
 	size_t i = 0;
-	if (n >= LANES) {
-		vector top = vector_load(x);
-		for (i = LANES; i + LANES <= n; i += LANES)
-			top = vector_most(top, vector_load(x + i));
-		for (size_t lane = 0; lane < LANES; lane++)
-			most = top[lane] > most ? top[lane] : most;
-	}
-	for (; i < n; i++)
-		most = x[i] > most ? x[i] : most;
-	return most;
+	for (; i + LANES <= n; i += LANES)
+		top = vector_most(top, vector_load(x + i));
+	if (i < n)
+		top = vector_most(top, vector_load_lanes(x + i, lanes_first(n - i), vector_all(x[0])));
+	return vector_highest(top);
 }
 
 static void softmax(float *x, float scale, size_t n)
 {
+	const vector none = { 0 };
+	lanes last = lanes_first(n % LANES);
 	float most = most_of(x, n);
-	vector sum = { 0 };
+	vector sum = { 0 }, end = { 0 };
 	size_t i = 0;
 	for (; i + LANES <= n; i += LANES) {
 		vector e = vector_exp((vector_load(x + i) - most) * scale);
@@ -234,15 +232,14 @@ static void softmax(float *x, float scale, size_t n)
 		sum += e;
 	}
 	if (i < n) {
-		vector e = vector_exp((vector_load_part(x + i, n - i) - most) * scale);
-		vector_store_part(x + i, e, n - i);
-		sum += vector_load_part(x + i, n - i);
+		end = vector_exp((vector_load_lanes(x + i, last, none) - most) * scale);
+		end = vector_lanes(end, last);
 	}
-	float inverse = 1.0f / vector_sum(sum);
+	float inverse = 1.0f / vector_sum(sum + end);
 	for (i = 0; i + LANES <= n; i += LANES)
 		vector_store(x + i, vector_load(x + i) * inverse);
-	for (; i < n; i++)
-		x[i] *= inverse;
+	if (i < n)
+		vector_store_lanes(x + i, end * inverse, last);
 }
 
 static float dot(const float *a, const float *b, size_t n)
