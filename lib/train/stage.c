@@ -73,8 +73,8 @@ static const struct group *find_group(const char *name, size_t size)
 }
 
 /* Train the parameters of a group, or only set the rate of those that are trained. */
-static int train_group(const struct group *group, struct weights *const *parts, size_t count,
-    size_t *found, double rate, bool only_rate)
+static int train_group(const struct stage_options *options, const struct group *group,
+    struct weights *const *parts, size_t count, size_t *found, double rate, bool only_rate)
 {
 	for (size_t part = 0; part < count; part++) {
 		if (strcmp(weights_part(parts[part]), group->part) != 0)
@@ -82,7 +82,8 @@ static int train_group(const struct group *group, struct weights *const *parts, 
 		struct parameter *parameter;
 		for (size_t i = 0; (parameter = weights_at(parts[part], i)); i++) {
 			bool made = !parameter->stored && !parameter->saved; /* a throw-away head */
-			if (made || !belongs(group, parameter->name))
+			bool fixed = options->fix_temperature && strcmp(parameter->name, "temp") == 0;
+			if (made || fixed || !belongs(group, parameter->name))
 				continue;
 			if (only_rate && !parameter->value)
 				continue;
@@ -105,9 +106,10 @@ static size_t next_name(const char **at, const char **name)
 	return size;
 }
 
-static int set_rates(const char *rates, struct weights *const *parts, size_t count)
+static int set_rates(
+    const struct stage_options *options, struct weights *const *parts, size_t count)
 {
-	const char *at = rates, *item;
+	const char *at = options->rates, *item;
 	while (at && *at) {
 		size_t size = next_name(&at, &item), found = 0;
 		const char *equals = memchr(item, '=', size);
@@ -120,7 +122,7 @@ static int set_rates(const char *rates, struct weights *const *parts, size_t cou
 		double rate = strtod(equals + 1, &end);
 		if (end != item + size || end == equals + 1 || !(rate >= 0 && rate <= 1e6))
 			return error_system("'%.*s': a factor is a number from 0 on", (int)size, item);
-		if (train_group(group, parts, count, &found, rate, true) < 0)
+		if (train_group(options, group, parts, count, &found, rate, true) < 0)
 			return -1;
 		if (found == 0)
 			return error_system(
@@ -136,12 +138,20 @@ int stage_groups(const struct stage_options *options, const char *own, struct we
 	while (*at) {
 		size_t size = next_name(&at, &name), found = 0;
 		const struct group *group = find_group(name, size);
-		if (!group || train_group(group, parts, count, &found, 1, false) < 0)
+		if (!group || train_group(options, group, parts, count, &found, 1, false) < 0)
 			return -1;
 		if (found == 0 && options->train)
 			return error_system("this stage with this model has no parameters '%s'", group->name);
 	}
-	return set_rates(options->rates, parts, count);
+	return set_rates(options, parts, count);
+}
+
+const char *stage_group(const char *part, const struct parameter *parameter)
+{
+	for (int i = 0; i < GROUP_COUNT; i++)
+		if (strcmp(groups[i].part, part) == 0 && belongs(&groups[i], parameter->name))
+			return groups[i].name;
+	return "other";
 }
 
 void stage_report_add(struct stage_report *report, const char *name, double sum, double count)
