@@ -189,17 +189,19 @@ int llama_layer_forward(
 	struct saves *workspace = work->network->workspace;
 	size_t mark = saves_mark(workspace), bytes = work->rows * work->network->width * sizeof *h;
 	struct layer_kept kept;
+	/* With dropout but nothing kept (recompute), adapters leave theirs where it is thrown away. */
+	struct saves *low = saves || !work->dropout ? saves : workspace;
 	int result = push_kept(work, saves ? saves : workspace, saves, &kept);
 	float *normal = result < 0 ? NULL : saves_push(workspace, "llama normal", bytes / sizeof *h);
 	result = normal ? 0 : -1;
 	if (result == 0 && saves)
 		memcpy(kept.x, h, bytes);
 	if (result == 0)
-		result = run_attention(work, layer, h, normal, &kept, saves);
+		result = run_attention(work, layer, h, normal, &kept, low);
 	if (result == 0 && saves)
 		memcpy(kept.middle, h, bytes);
 	if (result == 0)
-		result = run_mlp(work, layer, h, normal, &kept, saves, again);
+		result = run_mlp(work, layer, h, normal, &kept, low, again);
 	if (result == 0 && saves)
 		result = push_places(saves, &kept);
 	saves_reset(workspace, mark);
