@@ -10,7 +10,8 @@
 
 static struct {
 	const char *unit;
-	uint64_t total;
+	uint64_t total, skipped;
+	char detail[120];
 	double started, shown;
 	bool visible;
 } progress;
@@ -28,6 +29,18 @@ void progress_begin(const char *unit, uint64_t total)
 	progress.total = total;
 	progress.started = progress.shown = seconds_now();
 	progress.visible = false;
+	progress.skipped = 0;
+	progress.detail[0] = '\0';
+}
+
+void progress_skip(uint64_t done)
+{
+	progress.skipped = done;
+}
+
+void progress_detail(const char *text)
+{
+	snprintf(progress.detail, sizeof progress.detail, "%s", text);
 }
 
 static void print_time_left(double seconds)
@@ -50,7 +63,7 @@ void progress_update(uint64_t done)
 		return;
 	progress.shown = now;
 	progress.visible = true;
-	double elapsed = now - progress.started, rate = (double)done / elapsed;
+	double elapsed = now - progress.started, rate = (double)(done - progress.skipped) / elapsed;
 	bool bytes = strcmp(progress.unit, "bytes") == 0;
 	double scale = bytes ? 1e-6 : 1;
 	const char *unit = bytes ? "MB" : progress.unit;
@@ -63,6 +76,8 @@ void progress_update(uint64_t done)
 		    stderr, "\r\033[K%.0f %s, %.*f/s", (double)done * scale, unit, digits, rate * scale);
 	if (progress.total > done && rate > 0)
 		print_time_left((double)(progress.total - done) / rate);
+	if (progress.detail[0] != '\0')
+		fprintf(stderr, ", %s", progress.detail);
 	fflush(stderr);
 }
 

@@ -12,6 +12,12 @@ void progress_begin(const char *unit, uint64_t total);
 /* So much is done in all; prints a few times a second at most. Cheap to call often. */
 void progress_update(uint64_t done);
 
+/* Work that an earlier run has done already: part of the count, not of the rate. */
+void progress_skip(uint64_t done);
+
+/* A text that stands behind the rate from now on, such as figures of the work. */
+void progress_detail(const char *text);
+
 /* Take the line away, so that a message can be printed or the work is over. */
 void progress_clear(void);
 

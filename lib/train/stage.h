@@ -13,6 +13,7 @@
 #include "train/llama_network.h"
 #include "train/pictures.h"
 
+struct parameter;
 struct weights;
 struct saves;
 
@@ -44,6 +45,7 @@ struct stage_options {
 	const char *template; /* prompt template, NULL: the model's */
 	size_t text_most;     /* longest text in tokens; longer ones are cut */
 	struct lora_settings lora; /* rank 0: none */
+	const char *adapter;       /* a file of adapters to go on with, or NULL */
 	/* where pictures come from: features, or files (the ViT then runs) */
 	struct feature_files *features;
 	struct picture_source pictures;
@@ -84,6 +86,9 @@ struct stage_kind {
 	int (*validate)(struct stage *stage, const struct example *examples, size_t count,
 	    struct stage_report *report);
 	void (*end)(struct stage *stage);
+	/* The language model's network, which may have adapters; NULL for stages without one. */
+	struct llama_network *(*language)(struct stage *stage);
+	bool text_only; /* no pictures are read */
 };
 
 extern const struct stage_kind stage_classify, stage_contrast, stage_generate, stage_instruct,
@@ -97,5 +102,7 @@ extern const struct stage_kind stage_classify, stage_contrast, stage_generate, s
  * 0, or -1: an unknown group. */
 int stage_groups(
     const struct stage_options *options, const char *own, struct weights *const *parts, size_t count);
+/* The first group that a parameter of a part ("vit") belongs to; "other": none. */
+const char *stage_group(const char *part, const struct parameter *parameter);
 
 #endif

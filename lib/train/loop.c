@@ -1,0 +1,320 @@
+/* loop.c - the steps of a run (see loop.h). */
+#include "train/loop.h"
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/message.h"
+#include "base/progress.h"
+#include "train/loop_parts.h"
+#include "train/plan.h"
+#include "train/result.h"
+#include "train/run_log.h"
+#include "train/weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { KEYS_BYTES = 1500 };
+
+/* What becomes of a step. */
+enum course {
+	COURSE_FAILED = -1, /* recorded */
+	COURSE_ON,
+	COURSE_SIGNAL, /* one came: nothing of the step has happened */
+	COURSE_BROKEN, /* the loss or the gradient is not finite */
+};
+
+/* --- one step -----------------------------------------------------------------------------------*/
+
+static void add_report(struct stage_report *sum, const struct stage_report *report)
+{
+	for (size_t i = 0; i < report->count; i++)
+		stage_report_add(
+		    sum, report->losses[i].name, report->losses[i].sum, report->losses[i].count);
+	sum->examples += report->examples;
+}
+
+/* Keys of the micro-batch at hand, as far as there is room. */
+static void list_keys(const struct loop *loop, char *text, size_t size)
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (size_t i = 0; i < loop->request->stage.batch && used + 1 < size; i++) {
+		const char *key = loop->examples[i].key;
+		char place[PATH_MAX + 32];
+		if (!key)
+			examples_place(loop->data, loop->lines[i], place, sizeof place);
+		int length =
+		    snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", key ? key : place);
+		used += length > 0 ? (size_t)length : 0;
+	}
+	if (used >= size)
+		memcpy(text + size - 4, "...", 4);
+}
+
+/* Training goes no further: say where, with what, and what is left. */
+static enum course stop_broken(const struct loop *loop, double loss, const char *keys)
+{
+	message_failure(EXIT_ITEM, NULL,
+	    "step %llu: %s (loss %g, norm of the gradient %g); %s%s; the examples were %s",
+	    (unsigned long long)loop->state.step + 1, "the run has left the finite numbers", loss,
+	    loop->norm, loop->saved ? "the last good checkpoint is " : "there is no checkpoint",
+	    loop->saved ? loop->checkpoint : "", keys);
+	return COURSE_BROKEN;
+}
+
+/* Gradients of all micro-batches of the step. */
+static enum course run_batches(struct loop *loop, struct stage_report *report)
+{
+	const struct train_request *request = loop->request;
+	for (size_t i = 0; i < loop->count; i++)
+		weights_zero_gradients(loop->parts[i]);
+	for (uint64_t i = 0; i < request->accumulate; i++) {
+		uint64_t micro_step = loop->state.step * request->accumulate + i;
+		struct stage_report part = { 0 };
+		if (*interrupt_flag())
+			return COURSE_SIGNAL;
+		if (loop_read(loop, micro_step) < 0 ||
+		    request->kind->step(loop->stage, loop->examples, request->stage.batch, micro_step,
+		        1.0f / (float)request->accumulate, &part) < 0)
+			return COURSE_FAILED;
+		if (!isfinite(part.total)) {
+			char keys[KEYS_BYTES];
+			list_keys(loop, keys, sizeof keys);
+			loop->norm = NAN;
+			return stop_broken(loop, part.total, keys);
+		}
+		report->total += part.total / (double)request->accumulate;
+		add_report(report, &part);
+	}
+	return COURSE_ON;
+}
+
+static enum course run_step(struct loop *loop)
+{
+	struct stage_report report = { 0 };
+	enum course course = run_batches(loop, &report);
+	if (course != COURSE_ON)
+		return course;
+	loop->norm = adamw_norm(loop->parts, loop->count);
+	if (!isfinite(loop->norm)) {
+		char keys[KEYS_BYTES];
+		list_keys(loop, keys, sizeof keys);
+		return stop_broken(loop, report.total, keys);
+	}
+	loop->rate = schedule_rate(&loop->schedule, loop->state.step);
+	adamw_step(&loop->adamw, loop->parts, loop->count, loop->rate, loop->norm);
+	loop->state.step++;
+	loop->saved = false;
+	add_report(&loop->since, &report);
+	return COURSE_ON;
+}
+
+/* --- what is told -------------------------------------------------------------------------------*/
+
+static double examples_per_second(const struct loop *loop, double now)
+{
+	return now > loop->since_time ? (double)loop->since.examples / (now - loop->since_time) : 0;
+}
+
+/* The line on a terminal, and one now and then elsewhere. */
+static void tell_progress(struct loop *loop, double now)
+{
+	char losses[300], text[400];
+	uint64_t steps = loop->schedule.steps, tenth = loop->state.step * 10 / steps;
+	stage_report_text(&loop->since, losses, sizeof losses);
+	snprintf(text, sizeof text, "%s, rate %.3g, %.3g examples/s", losses, loop->rate,
+	    examples_per_second(loop, now));
+	progress_detail(text);
+	progress_update(loop->state.step);
+	if (tenth == loop->told)
+		return;
+	loop->told = tenth;
+	if (!isatty(STDERR_FILENO))
+		message_note(NULL, "step %llu of %llu: %s", (unsigned long long)loop->state.step,
+		    (unsigned long long)steps, text);
+}
+
+static int write_log(struct loop *loop, double now)
+{
+	struct run_figures figures = { .rate = loop->rate,
+		.norm = loop->norm,
+		.examples_per_second = examples_per_second(loop, now),
+		.seconds = now - loop->started };
+	return run_log_step(loop->log, loop->state.step, &loop->since, &figures) < 0
+	           ? error_context("%s", loop->request->log)
+	           : 0;
+}
+
+/* The losses of each step go into the figures of the log's next line. */
+static int tell(struct loop *loop)
+{
+	double now = loop_seconds();
+	tell_progress(loop, now);
+	bool due = loop->state.step - loop->since_step >= loop->request->log_every ||
+	           loop->state.step == loop->schedule.steps;
+	if (!due)
+		return 0;
+	if (loop->log && write_log(loop, now) < 0)
+		return -1;
+	loop->since = (struct stage_report){ 0 };
+	loop->since_step = loop->state.step;
+	loop->since_time = now;
+	return 0;
+}
+
+static void tell_memory(const struct loop *loop)
+{
+	char text[32];
+	if (loop->state.step == 1)
+		message_note(NULL, "memory at the first step, with saved activations: %s",
+		    plan_bytes(plan_memory(), text));
+}
+
+/* --- the run ------------------------------------------------------------------------------------*/
+
+static int save_checkpoint(struct loop *loop)
+{
+	if (loop_save(loop, loop->checkpoint) < 0)
+		return -1;
+	loop->saved = true;
+	return 0;
+}
+
+/* A signal came: keep what there is, and die of it. */
+static int end_by_signal(struct loop *loop)
+{
+	progress_clear();
+	if (!loop->saved && loop->state.step > 0 && save_checkpoint(loop) < 0)
+		return -1;
+	if (loop->saved)
+		message_note(loop->checkpoint, "checkpoint of step %llu; --resume goes on from there",
+		    (unsigned long long)loop->state.step);
+	run_log_close(loop->log);
+	interrupt_die();
+}
+
+/* What is due behind a step. */
+static int look_after(struct loop *loop)
+{
+	const struct train_request *request = loop->request;
+	uint64_t step = loop->state.step;
+	bool last = step == loop->schedule.steps;
+	tell_memory(loop);
+	if (tell(loop) < 0)
+		return -1;
+	if (loop->valid && (step % loop->valid_every == 0 || last) && loop_validate(loop) < 0)
+		return -1;
+	return request->save_every > 0 && (step % request->save_every == 0 || last)
+	           ? save_checkpoint(loop)
+	           : 0;
+}
+
+static enum course run_steps(struct loop *loop)
+{
+	enum course course = COURSE_ON;
+	progress_begin("steps", loop->schedule.steps);
+	progress_skip(loop->state.step);
+	loop->started = loop->since_time = loop_seconds();
+	loop->since_step = loop->state.step;
+	loop->told = loop->state.step * 10 / loop->schedule.steps;
+	while (course == COURSE_ON && loop->state.step < loop->schedule.steps) {
+		course = *interrupt_flag() ? COURSE_SIGNAL : run_step(loop);
+		if (course == COURSE_ON && look_after(loop) < 0)
+			course = COURSE_FAILED;
+	}
+	progress_clear();
+	return course;
+}
+
+static struct result result_of(const struct loop *loop)
+{
+	const struct train_request *request = loop->request;
+	return (struct result){ .model = request->stage.model,
+		.output = request->output,
+		.force = request->force,
+		.merge = request->merge,
+		.dtype = request->dtype,
+		.parts = loop->parts,
+		.count = loop->count,
+		.language = request->kind->language ? request->kind->language(loop->stage) : NULL };
+}
+
+/* Back to the best state, if that is wanted and the last is another. */
+static int take_best(struct loop *loop)
+{
+	if (!loop->request->keep_best || loop->state.best_step == 0 ||
+	    loop->state.best_step == loop->state.step)
+		return 0;
+	uint64_t step = loop->state.best_step;
+	int found = run_state_read(loop->best, &loop->state, &loop->adamw, loop->parts, loop->count);
+	if (found <= 0)
+		return found < 0 ? error_context("%s", loop->best)
+		                 : error_system("%s: the best state is gone", loop->best);
+	message_note(NULL, "the result is that of step %llu, the best on the held-out examples",
+	    (unsigned long long)step);
+	return 0;
+}
+
+static int finish(struct loop *loop)
+{
+	if (take_best(loop) < 0)
+		return -1;
+	loop_exchange_averages(loop);
+	struct result result = result_of(loop);
+	if (result_write(&result) < 0)
+		return -1;
+	unlink(loop->checkpoint);
+	unlink(loop->best);
+	struct run_log *log = loop->log;
+	loop->log = NULL;
+	return run_log_close(log) < 0 ? error_context("%s", loop->request->log) : 0;
+}
+
+static void print_plan(const struct loop *loop)
+{
+	struct plan plan = { .parts = loop->parts,
+		.count = loop->count,
+		.rate = loop->schedule.peak,
+		.average = loop->request->adamw.average > 0 };
+	char line[300];
+	plan_print(&plan, stdout);
+	snprintf(line, sizeof line,
+	    "steps: %llu of %llu examples, %zu at a time; %zu examples in all\n",
+	    (unsigned long long)loop->schedule.steps,
+	    (unsigned long long)(loop->request->accumulate * loop->request->stage.batch),
+	    loop->request->stage.batch, examples_count(loop->data));
+	fputs(line, stdout);
+	fflush(stdout);
+}
+
+static int run(struct loop *loop)
+{
+	struct result result = result_of(loop);
+	if (loop->request->dry_run) {
+		print_plan(loop);
+		return 0;
+	}
+	if (result_check(&result) < 0)
+		return -1;
+	print_plan(loop);
+	interrupt_hold_all();
+	enum course course = run_steps(loop);
+	if (course == COURSE_SIGNAL)
+		return end_by_signal(loop);
+	if (course != COURSE_ON)
+		return course == COURSE_FAILED ? -1 : 0;
+	interrupt_release();
+	return *interrupt_flag() ? end_by_signal(loop) : finish(loop);
+}
+
+int train_run(const struct train_request *request)
+{
+	struct loop loop;
+	int status = loop_open(&loop, request);
+	if (status == 0)
+		status = run(&loop);
+	loop_close(&loop);
+	return status;
+}

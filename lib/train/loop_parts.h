@@ -1,0 +1,55 @@
+/* loop_parts.h - a run at work: what loop.c, loop_open.c and loop_check.c share. */
+#ifndef ZV_TRAIN_LOOP_PARTS_H
+#define ZV_TRAIN_LOOP_PARTS_H
+
+#include <limits.h>
+
+#include "train/loop.h"
+#include "train/run_state.h"
+
+struct run_log;
+
+struct loop {
+	const struct train_request *request;
+	struct stage_options options;
+	struct examples *data, *valid;
+	struct stage *stage;
+	struct weights *parts[STAGE_PARTS_MOST];
+	size_t count;
+	struct adamw adamw;
+	struct schedule schedule;
+	struct run_state state;
+	uint64_t valid_every, told; /* tenths of the run that a line was printed for */
+	struct run_log *log;
+	char checkpoint[PATH_MAX], best[PATH_MAX];
+
+	struct example *examples;  /* of a micro-batch [batch] */
+	size_t *lines;             /* which they are [batch] */
+	struct stage_report since; /* since the last line of the log, */
+	uint64_t since_step;       /* after this step, at this time */
+	double since_time;
+	double started;
+	double rate, norm; /* of the last step */
+	bool saved;        /* a checkpoint of state.step is there */
+};
+
+/* Files, stage, optimiser; the state of an earlier run. 0 or -1. */
+int loop_open(struct loop *loop, const struct train_request *request);
+void loop_close(struct loop *loop);
+
+/* Read the examples of a micro-batch: number i of all; held out: from the valid file, *count of
+ * them. 0 or -1. */
+int loop_read(struct loop *loop, uint64_t micro_step);
+int loop_read_valid(struct loop *loop, size_t first, size_t *count);
+void loop_clear(struct loop *loop);
+
+/* Measure on the held-out examples, keep the best state. 0 or -1. */
+int loop_validate(struct loop *loop);
+/* Write a checkpoint of the present state to path. 0 or -1. */
+int loop_save(struct loop *loop, const char *path);
+/* Put the averages, if any are kept, in the parameters' place, and back by the same call. */
+void loop_exchange_averages(struct loop *loop);
+
+double loop_seconds(void);
+
+#endif

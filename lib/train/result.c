@@ -1,0 +1,298 @@
+/* result.c - writing what a run has made (see result.h). */
+#define _GNU_SOURCE
+#include "train/result.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "import/import_directory.h"
+#include "stream/model_file.h"
+#include "train/adapter.h"
+#include "train/llama_network.h"
+#include "train/weights.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILES_MOST = 24, COPY_BYTES = 1 << 20 };
+
+static bool ends_in(const char *text, const char *end)
+{
+	size_t size = strlen(text), tail = strlen(end);
+	return size > tail && strcmp(text + size - tail, end) == 0;
+}
+
+static bool is_adapter(const struct parameter *parameter)
+{
+	return ends_in(parameter->name, ".lora_A") || ends_in(parameter->name, ".lora_B") ||
+	       ends_in(parameter->name, ".scale");
+}
+
+static bool has_adapters(const struct weights *weights)
+{
+	const struct parameter *parameter;
+	for (size_t i = 0; (parameter = weights_at(weights, i)); i++)
+		if (!parameter->stored && is_adapter(parameter))
+			return true;
+	return false;
+}
+
+/* Has training changed what the part's file holds? */
+static bool is_trained(const struct weights *weights)
+{
+	const struct parameter *parameter;
+	for (size_t i = 0; (parameter = weights_at(weights, i)); i++)
+		if (parameter->value && parameter->saved && (parameter->stored || !is_adapter(parameter)))
+			return true;
+	return false;
+}
+
+static bool is_adapter_file(const struct result *result)
+{
+	return ends_in(result->output, ".zv");
+}
+
+static struct weights *find_part(const struct result *result, const char *name)
+{
+	for (size_t i = 0; i < result->count; i++)
+		if (strcmp(weights_part(result->parts[i]), name) == 0)
+			return result->parts[i];
+	return NULL;
+}
+
+static int check_adapter_file(const struct result *result)
+{
+	struct stat status;
+	const struct weights *llm = find_part(result, "llm");
+	if (result->merge)
+		return error_system("%s: a merged model is a directory, no file", result->output);
+	if (!llm || !has_adapters(llm))
+		return error_system(
+		    "%s: nothing is trained that goes into an adapter file; give --lora, or "
+		    "a name that does not end in .zv for a model directory",
+		    result->output);
+	for (size_t i = 0; i < result->count; i++)
+		if (result->parts[i] != llm && is_trained(result->parts[i]))
+			return error_system(
+			    "%s: parameters of %s.zv are trained too, which do not go into an "
+			    "adapter file; give a name that does not end in .zv, or --train lora",
+			    result->output, weights_part(result->parts[i]));
+	if (stat(result->output, &status) == 0 && S_ISREG(status.st_mode) && !result->force)
+		return error_system("%s: exists; give --force to replace it", result->output);
+	return 0;
+}
+
+int result_check(const struct result *result)
+{
+	struct stat status;
+	const struct weights *llm = find_part(result, "llm");
+	if (is_adapter_file(result))
+		return check_adapter_file(result);
+	if (result->merge && (!llm || !has_adapters(llm)))
+		return error_system("there is no adapter to merge; give --lora or --adapter");
+	if (stat(result->output, &status) != 0)
+		return 0;
+	if (!S_ISDIR(status.st_mode))
+		return error_system("%s: exists and is no directory", result->output);
+	return result->force ? 0
+	                     : error_system("%s: exists; give --force to replace it", result->output);
+}
+
+/* --- the directory ------------------------------------------------------------------------------*/
+
+/* Names of the model's files that go along: its parts and templates. */
+struct names {
+	char texts[FILES_MOST][NAME_MAX + 1];
+	const char *list[FILES_MOST + 1];
+	size_t count;
+};
+
+static void add_name(struct names *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (strcmp(names->texts[i], name) == 0)
+			return;
+	if (names->count < FILES_MOST) {
+		snprintf(names->texts[names->count], NAME_MAX + 1, "%s", name);
+		names->list[names->count] = names->texts[names->count];
+		names->list[++names->count] = NULL;
+	}
+}
+
+static int list_names(const char *folder, struct names *names)
+{
+	DIR *directory = opendir(folder);
+	if (!directory)
+		return error_system("%s: cannot open:", folder);
+	for (struct dirent *entry; (entry = readdir(directory));)
+		if (ends_in(entry->d_name, ".template"))
+			add_name(names, entry->d_name);
+	closedir(directory);
+	return 0;
+}
+
+static int copy_bytes(int from, int to)
+{
+	static char buffer[COPY_BYTES];
+	ssize_t got;
+	while ((got = read(from, buffer, sizeof buffer)) > 0)
+		for (ssize_t done = 0, put; done < got; done += put)
+			if ((put = write(to, buffer + done, (size_t)(got - done))) < 0)
+				return -1;
+	return got < 0 || fsync(to) < 0 ? -1 : 0;
+}
+
+static int copy_file(const char *from, const char *to)
+{
+	int source = open(from, O_RDONLY | O_CLOEXEC);
+	if (source < 0)
+		return error_system("%s: cannot open:", from);
+	int target = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	int status = target < 0 ? -1 : copy_bytes(source, target);
+	if (status < 0)
+		error_system("%s: cannot copy:", from);
+	if (target >= 0)
+		close(target);
+	close(source);
+	return status;
+}
+
+/* A file of the model in the new directory: the same file if the file system can, else a copy. */
+static int link_file(const char *folder, const char *name)
+{
+	char from[PATH_MAX];
+	int length = snprintf(from, sizeof from, "%s/%s", folder, name);
+	if (length < 0 || (size_t)length >= sizeof from)
+		return error_system("%s: the name is too long", name);
+	if (access(from, F_OK) != 0)
+		return errno == ENOENT ? 0 : error_system("%s: cannot read:", from);
+	const char *to = import_directory_file(name);
+	if (!to)
+		return -1;
+	/* a link of a symbolic link would be relative to another folder: follow it */
+	return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0 ? 0 : copy_file(from, to);
+}
+
+/* Write a part with the words; *fingerprint of what was written. */
+static int write_part(const struct result *result, const struct weights *weights, const char *words,
+    struct digest *fingerprint)
+{
+	char name[64];
+	snprintf(name, sizeof name, "%s.zv", weights_part(weights));
+	const char *path = import_directory_file(name);
+	if (!path || weights_write(weights, path, result->dtype, words) < 0)
+		return -1;
+	struct model_file *file = model_file_open_path(path);
+	if (!file)
+		return -1;
+	*fingerprint = model_file_fingerprint(file);
+	model_file_close(file);
+	return 0;
+}
+
+/* The part as it was trained, or as it is in the model. *changed: the first. */
+static int take_part(const struct result *result, const char *folder, const char *part,
+    struct digest *fingerprint, bool *changed)
+{
+	char name[64];
+	const struct weights *weights = find_part(result, part);
+	*changed = weights && is_trained(weights);
+	if (*changed)
+		return write_part(result, weights, NULL, fingerprint);
+	snprintf(name, sizeof name, "%s.zv", part);
+	return link_file(folder, name);
+}
+
+static void add_word(char *words, size_t size, const char *word, const struct digest *fingerprint)
+{
+	char digest[DIGEST_TEXT_SIZE];
+	size_t used = strlen(words);
+	digest_text(fingerprint, digest);
+	snprintf(words + used, size - used, "%s=%s\n", word, digest);
+}
+
+/* qformer.zv names the weights it works with: those of vit.zv and llm.zv as they are now. */
+static int take_qformer(const struct result *result, const char *folder, const char *words)
+{
+	struct digest fingerprint;
+	struct weights *weights = find_part(result, "qformer");
+	bool changed = weights && is_trained(weights);
+	if (!changed && words[0] == '\0')
+		return link_file(folder, "qformer.zv");
+	char path[PATH_MAX];
+	int length = snprintf(path, sizeof path, "%s/qformer.zv", folder);
+	if (length < 0 || (size_t)length >= sizeof path || (!weights && access(path, F_OK) != 0))
+		return 0; /* the model has no Q-Former */
+	struct weights *opened = weights ? NULL : weights_open(folder, "qformer");
+	if (!weights && !opened)
+		return -1;
+	int status = write_part(result, weights ? weights : opened, words, &fingerprint);
+	weights_close(opened);
+	return status;
+}
+
+static int take_adapter(const struct result *result)
+{
+	const struct weights *llm = find_part(result, "llm");
+	if (result->merge || !result->language || !llm || !has_adapters(llm))
+		return 0;
+	const char *path = import_directory_file("adapter.zv");
+	return path ? adapter_write(path, result->language) : -1;
+}
+
+static int fill_directory(const struct result *result, const char *folder, struct names *names)
+{
+	char words[256] = "";
+	struct digest fingerprint;
+	bool changed;
+	if (take_part(result, folder, "vit", &fingerprint, &changed) < 0)
+		return -1;
+	if (changed)
+		add_word(words, sizeof words, "vit_weights", &fingerprint);
+	if (take_part(result, folder, "llm", &fingerprint, &changed) < 0)
+		return -1;
+	const struct weights *llm = find_part(result, "llm");
+	if (!changed && llm)
+		fingerprint = model_file_fingerprint(weights_file(llm));
+	if (changed || (llm && find_part(result, "qformer")))
+		add_word(words, sizeof words, "llm_weights", &fingerprint);
+	if (take_qformer(result, folder, words) < 0 || take_adapter(result) < 0)
+		return -1;
+	for (size_t i = 0; i < names->count; i++)
+		if (ends_in(names->texts[i], ".template") && link_file(folder, names->texts[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int write_directory(const struct result *result)
+{
+	static const char *const own[] = { "vit.zv", "qformer.zv", "llm.zv", "adapter.zv" };
+	struct names names = { .count = 0 };
+	char folder[PATH_MAX];
+	if (model_find(result->model, folder, sizeof folder) < 0)
+		return -1;
+	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+		add_name(&names, own[i]);
+	if (list_names(folder, &names) < 0)
+		return -1;
+	if (import_directory_begin(result->output, result->force, names.list) < 0)
+		return error_context("%s", result->output);
+	if (fill_directory(result, folder, &names) < 0) {
+		import_directory_abandon();
+		return -1;
+	}
+	return import_directory_commit() < 0 ? error_context("%s", result->output) : 0;
+}
+
+int result_write(const struct result *result)
+{
+	if (is_adapter_file(result))
+		return adapter_write(result->output, result->language);
+	if (result->merge && llama_network_merge(result->language) < 0)
+		return -1;
+	return write_directory(result);
+}
