@@ -1,4 +1,5 @@
-/* zv-export.c - records in the formats of other programs: npy, safetensors, raw bytes, text, JSON.
+/* zv-export.c - records in the formats of other programs: npy, safetensors, raw bytes, text, JSON;
+ * an adapter file as PEFT has adapters.
  */
 #include "base/message.h"
 #include "base/error.h"
@@ -6,6 +7,7 @@
 #include "base/program.h"
 #include "base/progress.h"
 #include "base/version.h"
+#include "import/peft_write.h"
 #include "stream/export.h"
 #include "stream/frame.h"
 #include "stream/key_set.h"
@@ -17,6 +19,7 @@ static struct {
 	bool npy, stack, safetensors, raw, text;
 	int to; /* enum export_dtype */
 	const char *keys_file, *wanted_file;
+	const char *peft, *base;
 	struct option_list keys, names;
 } option;
 
@@ -33,6 +36,11 @@ static const struct option_entry options[] = {
 	    "the payloads, little-endian, one after the other" },
 	{ 0, "text", NULL, OPTION_FLAG, &option.text, 0, 0, NULL,
 	    "a line for each row: key, TAB, numbers with blanks between" },
+	{ 0, "peft", "DIR", OPTION_TEXT, &option.peft, 0, 0, NULL,
+	    "FILE is an adapter: write adapter_model.safetensors and\n"
+	    "adapter_config.json into DIR, as PEFT loads them" },
+	{ 0, "base", "NAME", OPTION_TEXT, &option.base, 0, 0, NULL,
+	    "the model that adapter_config.json says it is for\n(default none)" },
 	{ 'k', "key", "KEY", OPTION_LIST, &option.keys, 0, 0, NULL,
 	    "only records with this key; may be given several times" },
 	{ 'K', "keys-from", "LIST", OPTION_TEXT, &option.wanted_file, 0, 0, NULL,
@@ -54,10 +62,11 @@ static const struct program program = {
 	.common = COMMON_OUTPUT | COMMON_NAMES | COMMON_JSON | COMMON_STRICT | COMMON_RECORDS,
 	.options = options,
 	.input = "zv streams or model files (none or -: standard input)",
-	.output = "exactly one of --npy, --stack, --safetensors, --raw, --text, --json",
+	.output = "exactly one of --npy, --stack, --safetensors, --raw, --text, --json, --peft",
 	.examples = { "zv-export --stack --keys feats.txt -o feats.npy feats.zv",
 	    "zv-export --text -k photo.jpg photos.zv | head -n 3",
-	    "zv-export --safetensors -o vit.safetensors ziya/vit.zv", NULL },
+	    "zv-export --safetensors -o vit.safetensors ziya/vit.zv",
+	    "zv-export --peft mylora mylora.zv", NULL },
 	.see_also = "zv-import(1), zv-cat(1), zv-ls(1), zvt(5)",
 };
 
@@ -104,7 +113,8 @@ static enum export_form chosen_form(void)
 	int count =
 	    option.npy + option.stack + option.safetensors + option.raw + option.text + common.json;
 	if (count != 1)
-		program_usage("give exactly one of --npy, --stack, --safetensors, --raw, --text, --json");
+		program_usage("give exactly one of --npy, --stack, --safetensors, --raw, --text, --json, "
+		              "--peft");
 	return option.stack         ? EXPORT_STACK
 	       : option.npy         ? EXPORT_NPY
 	       : option.safetensors ? EXPORT_SAFETENSORS
@@ -196,10 +206,30 @@ static struct output *open_output(enum export_form form)
 	return output;
 }
 
+/* A whole adapter file, which is no stream of records to choose from. */
+static int export_adapter(int count, char **names)
+{
+	bool form = option.npy || option.stack || option.safetensors || option.raw || option.text ||
+	            common.json;
+	if (form || common.output || option.keys_file || option.wanted_file || option.keys.count > 0 ||
+	    option.names.count > 0 || option.to != EXPORT_AS_IS || common.files_from)
+		program_usage("--peft writes the adapter as it is, to its directory; it goes with --base");
+	if (count != 1)
+		program_usage("--peft takes one adapter file, not %d", count);
+	struct peft_request request = { names[0], option.peft, option.base };
+	if (peft_write(&request) < 0)
+		message_error(NULL);
+	return program_end();
+}
+
 int main(int argc, char **argv)
 {
 	version_add(frame_library());
 	int first = program_begin(&program, argc, argv);
+	if (option.peft)
+		return export_adapter(argc - first, argv + first);
+	if (option.base)
+		program_usage("--base is about --peft");
 	enum export_form form = chosen_form();
 	collect_keys();
 	struct names *names = names_open(argv + first, argc - first, true);
