@@ -228,7 +228,7 @@ int adapter_read(struct llama_network *network, const char *path, float dropout)
 {
 	struct model_file *file = model_file_open_path(path);
 	if (!file)
-		return -1;
+		return error_context("%s", path);
 	int result = check_model(file, network);
 	if (result == 0)
 		result = model_file_verify(file, NULL);
