@@ -76,46 +76,65 @@ struct differences {
 	double noise; /* what rounding does to a loss */
 };
 
-/* The derivative of the loss by one value: five points, step h. */
-static inline double differences_derive(const struct differences *check, float *value, float h)
+/* The derivative of the loss when count values move together, each up or down by step: five points.
+ * *along: the same by the gradient. */
+static inline double differences_derive(const struct differences *check, float *value,
+    const float *gradient, size_t count, float step, double *along)
 {
 	static const float at[] = { 1, -1, 2, -2 };
 	static const double factors[] = { 8, -8, -1, 1 };
-	float kept = *value;
+	float *kept = memory_allocate(2 * count, sizeof *kept), *sign = kept + count;
+	uint64_t state = count;
 	double sum = 0;
-	for (int i = 0; i < 4; i++) {
-		*value = kept + at[i] * h;
-		sum += factors[i] * check->loss(check->context);
+	if (!kept)
+		exit(2);
+	memcpy(kept, value, count * sizeof *kept);
+	*along = 0;
+	for (size_t i = 0; i < count; i++) {
+		sign[i] = differences_random(&state) < 0 ? -1 : 1;
+		*along += (double)sign[i] * (double)gradient[i];
 	}
-	*value = kept;
-	return sum / (12 * (double)h);
+	for (int point = 0; point < 4; point++) {
+		for (size_t i = 0; i < count; i++)
+			value[i] = kept[i] + at[point] * step * sign[i];
+		sum += factors[point] * check->loss(check->context);
+	}
+	memcpy(value, kept, count * sizeof *kept);
+	memory_release(kept);
+	return sum / (12 * (double)step);
 }
 
-/* Compare some elements of a gradient, its greatest among them, with derivatives of the loss by
- * value. Errors count relative to the greatest derivative. */
+/* Compare a gradient with derivatives of the loss: by some elements, the greatest gradient's among
+ * them, and by all together, which finds a part that is missing. */
 static inline bool differences_check(const struct differences *check, const char *name,
     float *value, const float *gradient, size_t count, size_t samples)
 {
-	double squares = 0, worst = 0, most = 0;
+	double squares = 0, length = 0, worst = 0, most = 0, along;
 	uint64_t state = count;
 	size_t greatest = 0;
 	for (size_t i = 0; i < count; i++) {
 		squares += (double)value[i] * (double)value[i];
+		length += (double)gradient[i] * (double)gradient[i];
 		greatest = fabsf(gradient[i]) > fabsf(gradient[greatest]) ? i : greatest;
 	}
-	float h = 0.03f * (float)fmax(sqrt(squares / (double)count), 0.05);
+	float step = 0.03f * (float)fmax(sqrt(squares / (double)count), 0.05);
 	for (size_t sample = 0; sample < samples; sample++) {
-		size_t i =
-		    sample == 0
-		        ? greatest
-		        : (size_t)((double)count * (0.5 + 0.499 * (double)differences_random(&state)));
-		double wanted = differences_derive(check, value + i, h);
+		double place = (double)count * (0.5 + 0.499 * (double)differences_random(&state));
+		size_t i = sample == 0 ? greatest : (size_t)place;
+		double wanted = differences_derive(check, value + i, gradient + i, 1, step, &along);
 		most = fmax(most, fabs(wanted));
-		worst = fmax(worst, fabs((double)gradient[i] - wanted));
+		worst = fmax(worst, fabs(along - wanted));
 	}
-	double allowed = 0.002 * most + check->noise / (double)h;
-	return TAP_OK(worst <= allowed, "gradient of %s: %.3g wrong of %.3g, %.3g allowed", name, worst,
-	    most, allowed);
+	double allowed = 0.002 * most + check->noise / (double)step;
+	bool right = TAP_OK(worst <= allowed, "gradient of %s: %.3g wrong of %.3g", name, worst, most);
+	step /= (float)sqrt(sqrt((double)count));
+	double wanted = differences_derive(check, value, gradient, count, step, &along);
+	length = sqrt(length);
+	allowed = 0.005 * length + check->noise / (double)step;
+	return TAP_OK(fabs(along - wanted) <= allowed,
+	           "all together: %.3g wrong of %.3g, length %.3g, %.3g allowed", fabs(along - wanted),
+	           fabs(wanted), length, allowed) &&
+	       right;
 }
 
 /* The same for every trained parameter of a part. */
