@@ -11,13 +11,16 @@
 #include "base/threads.h"
 
 enum {
-	ROWS = 384,    /* at most, of one chunk: with 192 columns of f32 they fit the second cache */
-	ROWS_UNIT = 6, /* rows of a tile of kernels.h */
-	COLUMNS = 512, /* at most, of one chunk */
-	COLUMNS_UNIT = 16, /* one vector */
-	ROWS_MANY = 256,   /* from so many on, rows are cut, else columns */
-	PANEL = 1 << 22,   /* elements of W that are prepared at once */
-	TURNED = 32,       /* rows of W in one chunk of its preparation */
+	ELEMENTS = 1 << 17,  /* of A in one chunk at most: they fit the second cache ... */
+	ROWS = 384,          /* ... and rows of it */
+	ROWS_UNIT = 6,       /* rows of a tile of kernels.h */
+	COLUMNS = 512,       /* at most, of one chunk */
+	COLUMNS_UNIT = 64,   /* columns of a tile with AVX-512, also of a strip of turned W */
+	ROWS_MANY = 256,     /* from so many on, rows are cut ... */
+	COLUMNS_MANY = 1024, /* ... and with fewer, columns from so many on */
+	VECTOR = 16,         /* elements: where narrow columns may be cut */
+	PANEL = 1 << 22,     /* elements of W that are prepared at once */
+	TURNED = 32,         /* rows of W in one chunk of its preparation: half a strip */
 };
 
 /* total in `count` pieces of `step`, the last one shorter. */
@@ -66,12 +69,13 @@ static void multiply(const struct product *product)
 	    .add = product->add });
 }
 
-/* A range of W's rows, made ready in worker 0's scratch. */
+/* A range of W's rows, made ready in worker 0's scratch: turned, in strips [in][COLUMNS_UNIT] one
+ * behind the other, so that rows of a strip are neighbours whatever W's size; or [rows][in]. */
 struct panel {
 	const struct linear *linear;
 	const struct kernels *kernels;
 	size_t first, rows;
-	bool turned;  /* [in][rows], else [rows][in] */
+	bool turned;
 	float *ready; /* what shares the scratch of a worker lies behind it */
 	size_t size;
 };
@@ -90,21 +94,23 @@ static void panel_chunk(void *context, size_t chunk, int worker)
 		from = to;
 	}
 	if (panel->turned)
-		panel->kernels->transpose(from, in, rows, in, panel->ready + at, panel->rows);
+		panel->kernels->transpose(from, in, rows, in,
+		    panel->ready + at / COLUMNS_UNIT * COLUMNS_UNIT * in + at % COLUMNS_UNIT, COLUMNS_UNIT);
 }
 
 /* Rows of W in one panel. */
 static size_t panel_rows(const struct linear *linear)
 {
-	size_t rows = PANEL / (linear->in > 0 ? linear->in : 1) / TURNED * TURNED;
-	rows = rows > TURNED ? rows : TURNED;
+	size_t rows = PANEL / (linear->in > 0 ? linear->in : 1) / COLUMNS_UNIT * COLUMNS_UNIT;
+	rows = rows > COLUMNS_UNIT ? rows : COLUMNS_UNIT;
 	return rows < linear->out ? rows : linear->out;
 }
 
 static int panel_begin(struct panel *panel, const struct linear *linear, bool turned)
 {
 	*panel = (struct panel){ .linear = linear, .kernels = kernels_get(), .turned = turned };
-	panel->size = panel_rows(linear) * linear->in;
+	panel->size =
+	    (panel_rows(linear) + COLUMNS_UNIT - 1) / COLUMNS_UNIT * COLUMNS_UNIT * linear->in;
 	if (scratch_reserve(panel->size + TURNED * linear->in) < 0)
 		return -1;
 	panel->ready = scratch_of(0);
@@ -118,17 +124,28 @@ static void panel_make(struct panel *panel, size_t first, size_t rows)
 	threads_run((rows + TURNED - 1) / TURNED, panel_chunk, panel);
 }
 
-/* C [rows][columns] = A [rows][k] B [k][columns] over the pool. */
+/* C [rows][columns] = A [rows][k] B [k][columns] over the pool; B may be in strips, as above. */
 struct batch {
 	const struct kernels *kernels;
 	const float *a, *b;
 	float *c;
 	size_t rows, columns, k;
 	size_t a_row, b_row, c_row;
-	bool add, gelu;
+	bool strips, add, gelu;
 	const float *bias; /* [columns] or NULL */
 	struct cut row_cut, column_cut;
 };
+
+static void batch_finish(
+    const struct batch *batch, float *c, size_t rows, size_t column, size_t columns)
+{
+	const float *bias = batch->bias ? batch->bias + column : NULL;
+	for (size_t row = 0; row < rows; row++, c += batch->c_row)
+		if (batch->gelu)
+			batch->kernels->gelu(c, bias, columns);
+		else if (bias)
+			batch->kernels->add(c, bias, columns);
+}
 
 static void batch_chunk(void *context, size_t chunk, int worker)
 {
@@ -139,31 +156,30 @@ static void batch_chunk(void *context, size_t chunk, int worker)
 	size_t row = row_piece * batch->row_cut.step, column = column_piece * batch->column_cut.step;
 	size_t rows = piece(&batch->row_cut, row_piece, batch->rows);
 	size_t columns = piece(&batch->column_cut, column_piece, batch->columns);
-	float *c = batch->c + row * batch->c_row + column;
-	const float *bias = batch->bias ? batch->bias + column : NULL;
-	multiply(&(struct product){ .m = rows,
-	    .n = columns,
-	    .k = batch->k,
-	    .a = batch->a + row * batch->a_row,
-	    .a_row = batch->a_row,
-	    .b = batch->b + column,
-	    .b_row = batch->b_row,
-	    .c = c,
-	    .c_row = batch->c_row,
-	    .add = batch->add });
-	for (size_t r = 0; r < rows && batch->gelu; r++)
-		batch->kernels->gelu(c + r * batch->c_row, bias, columns);
-	for (size_t r = 0; r < rows && bias && !batch->gelu; r++)
-		batch->kernels->add(c + r * batch->c_row, bias, columns);
+	size_t end = column + columns, step = batch->strips ? COLUMNS_UNIT : columns;
+	for (size_t at = column; at < end; at += step)
+		multiply(&(struct product){ .m = rows,
+		    .n = end - at < step ? end - at : step,
+		    .k = batch->k,
+		    .a = batch->a + row * batch->a_row,
+		    .a_row = batch->a_row,
+		    .b = batch->b + at * (batch->strips ? batch->k : 1),
+		    .b_row = batch->b_row,
+		    .c = batch->c + row * batch->c_row + at,
+		    .c_row = batch->c_row,
+		    .add = batch->add });
+	batch_finish(batch, batch->c + row * batch->c_row + column, rows, column, columns);
 }
 
 static void batch_run(struct batch *batch)
 {
-	bool by_rows = batch->rows >= ROWS_MANY || batch->columns <= 2 * COLUMNS_UNIT;
-	batch->row_cut = by_rows ? cut_even(batch->rows, ROWS, ROWS_UNIT) : cut_none(batch->rows);
-	batch->column_cut = by_rows && batch->columns <= 2 * COLUMNS
-	                        ? cut_none(batch->columns)
-	                        : cut_even(batch->columns, COLUMNS, COLUMNS_UNIT);
+	size_t most = ELEMENTS / (batch->k + 1);
+	most = most > ROWS ? ROWS : most < COLUMNS_UNIT ? COLUMNS_UNIT : most;
+	bool by_rows = batch->rows >= ROWS_MANY || batch->columns < COLUMNS_MANY;
+	bool by_columns = batch->columns >= COLUMNS_MANY;
+	batch->row_cut = by_rows ? cut_even(batch->rows, most, ROWS_UNIT) : cut_none(batch->rows);
+	batch->column_cut =
+	    by_columns ? cut_even(batch->columns, COLUMNS, COLUMNS_UNIT) : cut_none(batch->columns);
 	threads_run(batch->row_cut.count * batch->column_cut.count, batch_chunk, batch);
 }
 
@@ -189,7 +205,8 @@ int linear_rows(
 		    .a = x,
 		    .a_row = in,
 		    .b = panel.ready,
-		    .b_row = columns,
+		    .b_row = COLUMNS_UNIT,
+		    .strips = true,
 		    .c = y + first,
 		    .c_row = out,
 		    .rows = rows,
@@ -285,7 +302,7 @@ int linear_backward_weight(const float *x, const float *dy, size_t rows, size_t 
 		cut_even(out, ROWS, ROWS_UNIT), cut_none(in) };
 	if (out <= 2 * ROWS_UNIT) {
 		gradient.out_cut = cut_none(out);
-		gradient.in_cut = cut_even(in, COLUMNS, COLUMNS_UNIT);
+		gradient.in_cut = cut_even(in, COLUMNS, VECTOR);
 	}
 	threads_run(gradient.out_cut.count * gradient.in_cut.count, weight_chunk, &gradient);
 	return 0;
