@@ -6,7 +6,6 @@
 
 #include <math.h>
 
-#include "base/threads.h"
 #include "train/dense.h"
 #include "train/saves.h"
 #include "train/weights.h"
@@ -295,13 +294,10 @@ int main(void)
 		{ "frozen bf16, adapter, dropout", "half", false, true, 0.3f, LINEAR_STORE },
 		{ "trained, adapter, dropout", "layer", true, true, 0.5f, LINEAR_ADD },
 	};
-	if (threads_start(2) < 0)
-		return 2;
 	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
 		run(&settings[i]);
 	test_norm(true);
 	test_norm(false);
 	test_open();
-	threads_stop();
 	return tap_finish();
 }
