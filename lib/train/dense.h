@@ -33,7 +33,8 @@ struct dense {
 };
 
 /* "NAME.weight" [out][in], and "NAME.bias" if it is there. 0, or -1 recorded (missing, shape). */
-int dense_open(struct dense *dense, struct weights *weights, const char *name, size_t out, size_t in);
+int dense_open(
+    struct dense *dense, struct weights *weights, const char *name, size_t out, size_t in);
 
 /* y [rows][out] from x [rows][in]. then: STORE or ADD. With LoRA and saves, what backward needs is
  * pushed; x itself is the caller's to keep. The adapter's dropout (at its own rate, whatever
@@ -53,8 +54,8 @@ struct trained_norm {
 	size_t n;
 	float eps;
 };
-int trained_norm_open(
-    struct trained_norm *norm, struct weights *weights, const char *name, size_t n, float eps, bool biased);
+int trained_norm_open(struct trained_norm *norm, struct weights *weights, const char *name,
+    size_t n, float eps, bool biased);
 int trained_norm_forward(const struct trained_norm *norm, const float *x, size_t rows, float *y);
 /* dx is stored, or added to if add; dx may be dy. x is forward's input. 0 or -1. */
 int trained_norm_backward(const struct trained_norm *norm, const float *x, size_t rows,

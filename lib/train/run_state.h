@@ -12,8 +12,8 @@ struct adamw;
 struct weights;
 
 struct run_state {
-	uint64_t step;     /* optimiser steps done */
-	double best;       /* best validation metric so far, and the step it was at */
+	uint64_t step; /* optimiser steps done */
+	double best;   /* best validation metric so far, and the step it was at */
 	uint64_t best_step;
 	uint64_t bad_steps; /* counted by the loop */
 	/* What the run was started with, as text of word=value lines: a resume with other settings is

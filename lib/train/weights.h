@@ -26,7 +26,8 @@ struct parameter {
 	bool decays;        /* weight decay: not 1-D, not ".bias" (LAVIS get_optimizer_params) */
 	bool saved;         /* goes into the written model or adapter (a throw-away head does not) */
 	float rate;         /* factor of the learning rate */
-	float *first_moment, *second_moment, *average; /* of the optimiser (adamw.h); NULL until it starts */
+	float *first_moment, *second_moment,
+	    *average; /* of the optimiser (adamw.h); NULL until it starts */
 };
 
 /* One part. Parameters keep their address while it is open. */
