@@ -21,7 +21,8 @@ static const char *const keep_choices[] = { "last", "best", NULL };
 static const char *const language_choices[] = { "both", "en", "zh", NULL };
 static const char *const schedule_choices[] = { "cosine", "staircase", "linear", "constant", NULL };
 
-static const struct stage_kind *const kinds[] = { &stage_classify, &stage_contrast };
+static const struct stage_kind *const kinds[] = { &stage_classify, &stage_contrast, &stage_generate,
+	&stage_instruct, &stage_text };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static struct {

@@ -1,0 +1,160 @@
+/* text_stage.c - the stage "text": language modelling on plain text. An example's "text" counts in
+ * all its tokens; one without has its talk as the template writes it, or its captions. Texts of a
+ * batch are sequences of their own.
+ */
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/message.h"
+#include "train/language_part.h"
+#include "train/saves.h"
+#include "train/stage.h"
+#include "train/weights.h"
+
+#include <string.h>
+
+struct stage {
+	struct stage_options options;
+	struct language_part language;
+	struct language_batch batch;
+	struct saves *saves, *workspace;
+};
+
+static void text_end(struct stage *stage)
+{
+	if (!stage)
+		return;
+	language_part_close(&stage->language);
+	language_batch_release(&stage->batch);
+	saves_release(stage->saves);
+	saves_release(stage->workspace);
+	memory_release(stage);
+}
+
+static int open_language(struct stage *stage, struct weights **parts, size_t *count)
+{
+	const struct stage_options *options = &stage->options;
+	if (language_part_open(&stage->language, options) < 0)
+		return -1;
+	parts[(*count)++] = stage->language.weights;
+	const char *own = options->lora.rank > 0 || options->adapter ? "lora" : "llm";
+	if (stage_groups(options, own, parts, *count) < 0)
+		return -1;
+	language_part_settle(&stage->language);
+	return stage->language.trained ? 0 : error_system("nothing is trained");
+}
+
+static struct stage *text_begin(
+    const struct stage_options *options, struct weights **parts, size_t *count)
+{
+	struct stage *stage = memory_allocate_zero(1, sizeof *stage);
+	*count = 0;
+	if (!stage)
+		return NULL;
+	stage->options = *options;
+	stage->saves = saves_new();
+	stage->workspace = saves_new();
+	if (stage->saves && stage->workspace && open_language(stage, parts, count) == 0)
+		return stage;
+	text_end(stage);
+	return NULL;
+}
+
+/* --- a micro-batch ------------------------------------------------------------------------------*/
+
+/* A talk as the template writes it, all of its tokens counting. */
+static int add_talk(struct stage *stage, const struct example *example)
+{
+	const struct language_part *part = &stage->language;
+	struct template_turn turns[EXAMPLE_TURNS_MOST];
+	struct ids ids = { 0 };
+	size_t count = 0, most = part->text_most, positions = llama_network_positions(part->network);
+	for (; count < example->turn_count && count < EXAMPLE_TURNS_MOST; count++)
+		turns[count] =
+		    (struct template_turn){ example->turns[count].question, example->turns[count].answer };
+	most = most < positions ? most : positions;
+	int status = prompt_sequence(&part->rules, turns, count, 0, &ids);
+	if (status == 0 && part->eos >= 0)
+		status = ids_add(&ids, part->eos);
+	if (status == 0)
+		status = language_batch_begin(&stage->batch, 0);
+	if (status == 0)
+		status =
+		    language_batch_add(&stage->batch, ids.at, ids.count < most ? ids.count : most, true);
+	if (status == 0)
+		status = language_batch_end(&stage->batch);
+	ids_clear(&ids);
+	return status;
+}
+
+static int add_captions(struct stage *stage, const struct example *example)
+{
+	for (int language = 0; language < EXAMPLE_LANGUAGES; language++)
+		if (example->caption[language] &&
+		    language_batch_text(&stage->language, &stage->batch, example->caption[language]) < 0)
+			return -1;
+	return 0;
+}
+
+static int add_example(struct stage *stage, const struct example *example)
+{
+	if (example->text)
+		return language_batch_text(&stage->language, &stage->batch, example->text);
+	return example->turn_count > 0 ? add_talk(stage, example) : add_captions(stage, example);
+}
+
+static int fill_batch(struct stage *stage, const struct example *examples, size_t count)
+{
+	language_batch_clear(&stage->batch);
+	for (size_t i = 0; i < count; i++) {
+		size_t before = stage->batch.count;
+		if (add_example(stage, &examples[i]) < 0)
+			return -1;
+		if (stage->batch.count == before)
+			message_failure(EXIT_ITEM, examples[i].key, "an example without text; left out");
+	}
+	return 0;
+}
+
+static int run(struct stage *stage, const struct example *examples, size_t count,
+    uint64_t micro_step, bool training, float scale, struct stage_report *report)
+{
+	if (fill_batch(stage, examples, count) < 0)
+		return -1;
+	struct language_pass pass = {
+		.batch = &stage->batch, .micro_step = micro_step, .scale = scale, .training = training
+	};
+	report->examples += count;
+	int status = language_part_run(&stage->language, &pass, stage->saves, stage->workspace, report);
+	saves_reset(stage->saves, 0);
+	saves_reset(stage->workspace, 0);
+	return status;
+}
+
+static int text_step(struct stage *stage, const struct example *examples, size_t count,
+    uint64_t micro_step, float scale, struct stage_report *report)
+{
+	return run(stage, examples, count, micro_step, true, scale, report);
+}
+
+static int text_validate(
+    struct stage *stage, const struct example *examples, size_t count, struct stage_report *report)
+{
+	return count > 0 ? run(stage, examples, count, 0, false, 0, report) : 0;
+}
+
+static struct llama_network *text_language(struct stage *stage)
+{
+	return stage->language.network;
+}
+
+const struct stage_kind stage_text = {
+	.name = "text",
+	.metric = "lm",
+	.lower_is_better = true,
+	.begin = text_begin,
+	.step = text_step,
+	.validate = text_validate,
+	.end = text_end,
+	.language = text_language,
+	.text_only = true,
+};
