@@ -16,7 +16,7 @@
 struct saves;
 struct weights;
 
-enum qformer_sight { /* which rows of an item see which in self-attention */
+enum qformer_sight {     /* which rows of an item see which in self-attention */
 	QFORMER_SEES_ALL,    /* everything sees everything */
 	QFORMER_SEES_CAUSAL, /* queries see queries; text row i sees queries and text rows up to i */
 };
@@ -43,7 +43,7 @@ struct qformer_network {
 	/* Heads; open only where the file has them. */
 	struct dense language_projection, vision_projection, text_projection, match_head, caption_dense;
 	struct trained_norm caption_norm;
-	struct parameter *temperature;                   /* temp [1]; NULL: none */
+	struct parameter *temperature;                    /* temp [1]; NULL: none */
 	struct parameter *word_embeddings, *caption_bias; /* the decoder of captions: tied */
 	struct qformer_network_layers *inside;
 };
