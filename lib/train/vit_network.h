@@ -14,8 +14,8 @@ struct vit_network;
 struct vit_network *vit_network_open(struct weights *weights); /* NULL recorded */
 void vit_network_close(struct vit_network *network);
 size_t vit_network_width(const struct vit_network *network);
-size_t vit_network_side(const struct vit_network *network);  /* pixels of the whole picture */
-size_t vit_network_patch(const struct vit_network *network); /* pixels */
+size_t vit_network_side(const struct vit_network *network);       /* pixels of the whole picture */
+size_t vit_network_patch(const struct vit_network *network);      /* pixels */
 const float *vit_network_mean(const struct vit_network *network); /* 3 */
 const float *vit_network_std(const struct vit_network *network);  /* 3 */
 
