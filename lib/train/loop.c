@@ -238,6 +238,8 @@ static struct result result_of(const struct loop *loop)
 		.dtype = request->dtype,
 		.parts = loop->parts,
 		.count = loop->count,
+		.instruction =
+		    request->stage.question_inside && request->kind->language && !request->kind->text_only,
 		.language = request->kind->language ? request->kind->language(loop->stage) : NULL };
 }
 

@@ -260,6 +260,8 @@ static int fill_directory(const struct result *result, const char *folder, struc
 		fingerprint = model_file_fingerprint(weights_file(llm));
 	if (changed || (llm && find_part(result, "qformer")))
 		add_word(words, sizeof words, "llm_weights", &fingerprint);
+	if (result->instruction)
+		strcat(words, "instruction=1\n");
 	if (take_qformer(result, folder, words) < 0 || take_adapter(result) < 0)
 		return -1;
 	for (size_t i = 0; i < names->count; i++)
