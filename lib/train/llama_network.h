@@ -30,7 +30,7 @@ struct lora_settings {
 	 * that matches it in whole ("model\\.layers\\..*\\.(q|v)_proj"). */
 	const char *const *targets;
 	size_t target_count;
-	bool pattern; /* targets[0] is a regular expression */
+	bool pattern;  /* targets[0] is a regular expression */
 	uint64_t seed; /* of A: uniform in +-1/sqrt(in) (PEFT); B = 0 */
 };
 /* Put trained adapters KEY.lora_A, KEY.lora_B (and KEY.scale, see zv-model(5)) on the layers. 0, or
@@ -41,10 +41,10 @@ int llama_network_adapt(struct llama_network *network, const struct lora_setting
 int llama_network_merge(struct llama_network *network);
 
 struct llama_pass {
-	size_t count;        /* sequences */
-	const size_t *start; /* [count + 1]: rows of sequence i */
+	size_t count;                 /* sequences */
+	const size_t *start;          /* [count + 1]: rows of sequence i */
 	struct dropout_place dropout; /* seed and step for the adapters' dropout; rate is theirs */
-	bool recompute;      /* keep each layer's input only */
+	bool recompute;               /* keep each layer's input only */
 };
 
 /* rows [n][width] -> hidden [n][width], the last norm applied; n = start[count]. A row sees its
@@ -56,7 +56,8 @@ int llama_network_backward(struct llama_network *network, const struct llama_pas
     struct saves *saves, float *gradient, float *drows);
 
 /* Rows of the embedding table, and the gradient into it (nothing if it is frozen). */
-int llama_network_embed(struct llama_network *network, const int32_t *ids, size_t count, float *rows);
+int llama_network_embed(
+    struct llama_network *network, const int32_t *ids, size_t count, float *rows);
 int llama_network_embed_backward(
     struct llama_network *network, const int32_t *ids, size_t count, const float *drows);
 
