@@ -20,6 +20,7 @@ enum {
 	COLUMNS_MANY = 1024, /* ... and with fewer, columns from so many on */
 	VECTOR = 16,         /* elements: where narrow columns may be cut */
 	PANEL = 1 << 22,     /* elements of W that are prepared at once */
+	LARGE = 1 << 21,     /* elements of W: turning that many pays with more rows only */
 	TURNED = 32,         /* rows of W in one chunk of its preparation: half a strip */
 };
 
@@ -190,7 +191,7 @@ int linear_rows(
 	size_t in = linear->in, out = linear->out;
 	if (rows == 0 || out == 0)
 		return 0;
-	if (rows <= kernels->few_rows) {
+	if (rows <= (in * out < LARGE ? kernels->few_rows / 4 : kernels->few_rows)) {
 		linear_decode(linear, x, rows, y, then);
 		return 0;
 	}
