@@ -1,4 +1,6 @@
-/* threads.c - a pool that hands out chunks by a counter (see threads.h). */
+/* threads.c - a pool that hands out chunks by a counter (see threads.h). A round ends when its
+ * chunks are done, not when all threads have seen it: one that the system lets wait holds nobody up.
+ */
 #define _GNU_SOURCE
 #include "base/threads.h"
 #include "base/error.h"
@@ -10,7 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SPIN_ROUNDS = 2000 };
+enum { SPIN_ROUNDS = 2000, CHUNK_BITS = 32 };
+static const uint64_t chunk_mask = ((uint64_t)1 << CHUNK_BITS) - 1;
 
 /* Tell the CPU that this is a waiting loop, where there is an instruction for it. */
 static void relax(void)
@@ -25,13 +28,14 @@ static struct {
 	int count; /* workers, including the caller of threads_run(); 0 means not started */
 	pthread_mutex_t lock;
 	pthread_cond_t started, finished;
-	atomic_uint_fast64_t round; /* a new value tells the workers that there is work */
-	atomic_int busy;            /* pool threads still in this round */
+	/* Number of the round and, in the lower half, its next chunk: a new round is new work. Who takes
+	 * a chunk compares and swaps it, and thereby knows that what follows belongs to the round. */
+	atomic_uint_fast64_t ticket;
+	void (*_Atomic work)(void *context, size_t chunk, int worker);
+	void *_Atomic context;
+	atomic_size_t chunks;
+	atomic_size_t done; /* chunks of this round */
 	atomic_bool stop;
-	void (*work)(void *, size_t, int);
-	void *context;
-	size_t chunks;
-	atomic_size_t next;
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	.started = PTHREAD_COND_INITIALIZER,
 	.finished = PTHREAD_COND_INITIALIZER };
@@ -45,37 +49,47 @@ int threads_available(void)
 	return count < 1 ? 1 : count > THREADS_MOST ? THREADS_MOST : count;
 }
 
-static void take_chunks(int worker)
+/* Work until the round has no chunk left to take; its number. */
+static uint64_t take_chunks(int worker)
 {
 	for (;;) {
-		size_t chunk = atomic_fetch_add(&pool.next, 1);
-		if (chunk >= pool.chunks)
-			return;
-		pool.work(pool.context, chunk, worker);
+		uint_fast64_t ticket = atomic_load(&pool.ticket);
+		size_t chunk = (size_t)(ticket & chunk_mask), chunks = atomic_load(&pool.chunks);
+		void (*work)(void *, size_t, int) = atomic_load(&pool.work);
+		void *context = atomic_load(&pool.context);
+		if (chunk >= chunks)
+			return ticket >> CHUNK_BITS;
+		if (!atomic_compare_exchange_strong(&pool.ticket, &ticket, ticket + 1))
+			continue;
+		work(context, chunk, worker);
+		if (atomic_fetch_add(&pool.done, 1) + 1 == chunks && worker > 0) {
+			pthread_mutex_lock(&pool.lock);
+			pthread_cond_signal(&pool.finished);
+			pthread_mutex_unlock(&pool.lock);
+		}
 	}
+}
+
+static bool is_over(uint64_t round)
+{
+	return atomic_load(&pool.ticket) >> CHUNK_BITS == round;
 }
 
 static void *worker_main(void *argument)
 {
 	int worker = (int)(intptr_t)argument;
-	uint_fast64_t seen = 0;
+	uint64_t seen = 0;
 	for (;;) {
 		/* Kernels follow each other closely: look for a moment before sleeping. */
-		for (int spin = 0; spin < SPIN_ROUNDS && atomic_load(&pool.round) == seen; spin++)
+		for (int spin = 0; spin < SPIN_ROUNDS && is_over(seen); spin++)
 			relax();
 		pthread_mutex_lock(&pool.lock);
-		while (atomic_load(&pool.round) == seen && !atomic_load(&pool.stop))
+		while (is_over(seen) && !atomic_load(&pool.stop))
 			pthread_cond_wait(&pool.started, &pool.lock);
-		seen = atomic_load(&pool.round);
 		pthread_mutex_unlock(&pool.lock);
 		if (atomic_load(&pool.stop))
 			return NULL;
-		take_chunks(worker);
-		if (atomic_fetch_sub(&pool.busy, 1) == 1) {
-			pthread_mutex_lock(&pool.lock);
-			pthread_cond_signal(&pool.finished);
-			pthread_mutex_unlock(&pool.lock);
-		}
+		seen = take_chunks(worker);
 	}
 }
 
@@ -106,25 +120,27 @@ int threads_count(void)
 void threads_run(
     size_t chunks, void (*work)(void *context, size_t chunk, int worker), void *context)
 {
-	if (chunks <= 1 || threads_count() == 1) {
+	if (chunks <= 1 || chunks > chunk_mask || threads_count() == 1) {
 		for (size_t chunk = 0; chunk < chunks; chunk++)
 			work(context, chunk, 0);
 		return;
 	}
-	pool.work = work;
-	pool.context = context;
-	pool.chunks = chunks;
-	atomic_store(&pool.next, 0);
-	atomic_store(&pool.busy, pool.count - 1);
+	/* Close the last round before its work is replaced: no ticket of it is good any more. */
+	uint64_t round = (atomic_load(&pool.ticket) >> CHUNK_BITS) + 1;
+	atomic_store(&pool.ticket, round << CHUNK_BITS | chunk_mask);
+	atomic_store(&pool.work, work);
+	atomic_store(&pool.context, context);
+	atomic_store(&pool.chunks, chunks);
+	atomic_store(&pool.done, 0);
 	pthread_mutex_lock(&pool.lock);
-	atomic_fetch_add(&pool.round, 1);
+	atomic_store(&pool.ticket, (round + 1) << CHUNK_BITS);
 	pthread_cond_broadcast(&pool.started);
 	pthread_mutex_unlock(&pool.lock);
 	take_chunks(0);
-	for (int spin = 0; spin < SPIN_ROUNDS && atomic_load(&pool.busy) > 0; spin++)
+	for (int spin = 0; spin < SPIN_ROUNDS && atomic_load(&pool.done) < chunks; spin++)
 		relax();
 	pthread_mutex_lock(&pool.lock);
-	while (atomic_load(&pool.busy) > 0)
+	while (atomic_load(&pool.done) < chunks)
 		pthread_cond_wait(&pool.finished, &pool.lock);
 	pthread_mutex_unlock(&pool.lock);
 }
