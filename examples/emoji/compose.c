@@ -120,28 +120,40 @@ int canvas_paint(struct canvas *canvas, struct kinds *kinds, const struct scene 
 	return 0;
 }
 
-static int patch_kind(const struct canvas *canvas, const struct scene *scene, int left, int top)
+/* Pixels of each object on top in the patch at (left, top). */
+static void patch_cover(const struct canvas *canvas, const struct scene *scene, int left, int top,
+    int covered[OBJECTS_MOST])
 {
-	int covered[OBJECTS_MOST] = { 0 }, best = 0;
+	memset(covered, 0, OBJECTS_MOST * sizeof *covered);
 	for (int y = top; y < top + PATCH; y++)
 		for (int x = left; x < left + PATCH; x++) {
 			int owner = canvas->owner[y * scene->side + x];
 			if (owner >= 0)
 				covered[owner]++;
 		}
-	for (int i = 1; i < scene->count; i++)
-		if (covered[i] > covered[best])
-			best = i;
-	return 100 * covered[best] >= COVER_PERCENT * PATCH * PATCH ? scene->objects[best].kind : -1;
 }
 
 int canvas_patches(
     const struct canvas *canvas, const struct scene *scene, int patches[PATCHES_MOST])
 {
-	int count = 0;
-	for (int y = 0; y + PATCH <= scene->side; y += PATCH)
-		for (int x = 0; x + PATCH <= scene->side; x += PATCH)
-			patches[count++] = patch_kind(canvas, scene, x, y);
+	int columns = scene->side / PATCH, count = columns * columns;
+	int most[OBJECTS_MOST] = { 0 }, place[OBJECTS_MOST] = { 0 };
+	bool shown[OBJECTS_MOST] = { false };
+	for (int i = 0; i < count; i++) {
+		int covered[OBJECTS_MOST], best = 0;
+		patch_cover(canvas, scene, i % columns * PATCH, i / columns * PATCH, covered);
+		for (int j = 0; j < scene->count; j++) {
+			best = covered[j] > covered[best] ? j : best;
+			place[j] = covered[j] > most[j] ? i : place[j];
+			most[j] = covered[j] > most[j] ? covered[j] : most[j];
+		}
+		bool enough = 100 * covered[best] >= COVER_PERCENT * PATCH * PATCH;
+		patches[i] = enough ? scene->objects[best].kind : -1;
+		shown[best] |= enough;
+	}
+	for (int j = 0; j < scene->count; j++) /* thin ones have the patch that shows most of them */
+		if (!shown[j] && most[j] > 0 && patches[place[j]] < 0)
+			patches[place[j]] = scene->objects[j].kind;
 	return count;
 }
 

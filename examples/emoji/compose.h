@@ -13,7 +13,8 @@ void canvas_close(struct canvas *canvas);
 /* Paint a scene. 0 or -1 recorded. */
 int canvas_paint(struct canvas *canvas, struct kinds *kinds, const struct scene *scene);
 
-/* The kind that covers at least 35 % of each patch painted, or -1, row by row. Their number. */
+/* The kind that covers at least 35 % of each patch painted, or -1, row by row; an object that covers
+ * none so far has the patch that shows most of it. Their number. */
 int canvas_patches(
     const struct canvas *canvas, const struct scene *scene, int patches[PATCHES_MOST]);
 
