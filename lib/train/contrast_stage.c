@@ -248,7 +248,9 @@ static int run_texts(struct contrast_pass *pass, const float *query, float *dque
 	return qformer_network_backward(contrast->network, &alone, contrast->saves, NULL, output, NULL);
 }
 
-int contrast_run(struct contrast_pass *pass)
+/* Losses, and gradients if training. The pictures' features are those of contrast->pictures. What
+ * it leaves on the workspace is for the caller to reset. 0 or -1. */
+static int run(struct contrast_pass *pass)
 {
 	struct contrast *contrast = pass->contrast;
 	struct qformer_network *network = contrast->network;
@@ -308,7 +310,7 @@ int contrast_train(struct contrast *contrast, const struct contrast_batch *batch
 			return -1;
 		memset(pass.dfeatures, 0, size * sizeof *pass.dfeatures);
 	}
-	if (contrast_run(&pass) < 0)
+	if (run(&pass) < 0)
 		return -1;
 	return picture_batch_backward(&contrast->pictures, contrast->saves, pass.dfeatures);
 }
@@ -358,7 +360,7 @@ static int validate(struct contrast *contrast, const struct example *examples, s
 			.contrast = contrast, .batch = &contrast->batch, .micro_step = place, .report = report
 		};
 		if (contrast->batch.count > 0 &&
-		    (contrast_run(&pass) < 0 || gallery_add(&contrast->gallery[i], &pass) < 0))
+		    (run(&pass) < 0 || gallery_add(&contrast->gallery[i], &pass) < 0))
 			return -1;
 		saves_reset(contrast->workspace, 0);
 	}

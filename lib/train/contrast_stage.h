@@ -94,9 +94,6 @@ struct contrast *contrast_of(struct stage *stage);
 int contrast_train(struct contrast *contrast, const struct contrast_batch *batch,
     uint64_t micro_step, float scale, struct stage_report *report);
 
-/* Losses, and gradients if training. The pictures' features are those of contrast->pictures. What
- * it leaves on the workspace is for the caller to reset. 0 or -1. */
-int contrast_run(struct contrast_pass *pass);
 /* A pass of the network: which numbers it among those of the micro-step, for dropout. */
 struct qformer_pass contrast_network_pass(
     const struct contrast_pass *pass, const struct text_list *texts, size_t count, int which);

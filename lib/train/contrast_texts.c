@@ -13,7 +13,7 @@
 
 enum {
 	STREAM_WRONG = 0x58, /* of random numbers: which wrong texts are taken */
-	TEXT_MOST = 32,          /* ids of a text, as the reference has it */
+	TEXT_MOST = 32,      /* ids of a text, as the reference has it */
 };
 
 void text_list_clear(struct text_list *list)

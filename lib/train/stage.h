@@ -27,8 +27,8 @@ struct stage_options {
 	float smoothing; /* of labels, ITC and ITG (0.1) */
 	bool recompute;
 	uint64_t seed;
-	const char *train; /* comma-separated groups (stage_groups); NULL: the stage's own */
-	const char *rates; /* "GROUP=FACTOR,..." of the learning rate, or NULL */
+	const char *train;    /* comma-separated groups (stage_groups); NULL: the stage's own */
+	const char *rates;    /* "GROUP=FACTOR,..." of the learning rate, or NULL */
 	const char *language; /* "both" (by turns, a batch each), "en", "zh" */
 	/* classify */
 	size_t classes; /* of all labels: the largest and 1 */
@@ -40,10 +40,10 @@ struct stage_options {
 	bool two_sided;     /* gradient also through the gathered side of ITC */
 	bool fix_temperature;
 	/* generate, instruct */
-	bool question_inside; /* the question also goes into the Q-Former */
-	const char *prompts;  /* file of caption prompts, NULL: built in (spec 7.5) */
-	const char *template; /* prompt template, NULL: the model's */
-	size_t text_most;     /* longest text in tokens; longer ones are cut */
+	bool question_inside;      /* the question also goes into the Q-Former */
+	const char *prompts;       /* file of caption prompts, NULL: built in (spec 7.5) */
+	const char *template;      /* prompt template, NULL: the model's */
+	size_t text_most;          /* longest text in tokens; longer ones are cut */
 	struct lora_settings lora; /* rank 0: none */
 	const char *adapter;       /* a file of adapters to go on with, or NULL */
 	/* where pictures come from: features, or files (the ViT then runs) */
@@ -75,7 +75,8 @@ struct stage_kind {
 	const char *metric; /* of validation; higher is better */
 	bool lower_is_better;
 	/* Open the networks and mark what is trained. parts: room for STAGE_PARTS_MOST. NULL recorded. */
-	struct stage *(*begin)(const struct stage_options *options, struct weights **parts, size_t *count);
+	struct stage *(*begin)(
+	    const struct stage_options *options, struct weights **parts, size_t *count);
 	/* Losses and gradients of one micro-batch, gradients scaled by scale. micro_step numbers all
 	 * forward passes of the run (for dropout, languages and negatives). An example that cannot be
 	 * used (no features) is left out with a message. 0, or -1: the run cannot go on. */
@@ -100,8 +101,8 @@ extern const struct stage_kind stage_classify, stage_contrast, stage_generate, s
  * caption-head), projection, llm, lora. A group of options->train that no part has is refused; one
  * of own is passed over. What training itself made (adapters, throw-away heads) is trained anyway.
  * 0, or -1: an unknown group. */
-int stage_groups(
-    const struct stage_options *options, const char *own, struct weights *const *parts, size_t count);
+int stage_groups(const struct stage_options *options, const char *own, struct weights *const *parts,
+    size_t count);
 /* The first group that a parameter of a part ("vit") belongs to; "other": none. */
 const char *stage_group(const char *part, const struct parameter *parameter);
 

@@ -12,12 +12,16 @@ fi
 #   answer_add             stop texts byte by byte, without a vocabulary
 #   bf16_from_f32          with f16_from_f32 the two conversions of dtype.h
 #   checkpoint_find        a tensor by name, for who compares checkpoints
+#   contrast_of            a micro-batch of ids and pixels, as the reference data has it,
+#   contrast_train         through the stage "contrast",
+#   match_draw             and one draw of its negatives
 #   product_run_threads    a product within threads of the caller's, measured by make bench
 #   random_block           Philox as published, known answers
 #   reader_open_memory     streams in memory, which fuzzing and embedding need
 #   template_parse         templates in memory, as above
 #   wordpiece_size         the size of a vocabulary, as bpe_size()
-contract='answer_add bf16_from_f32 checkpoint_find product_run_threads random_block
+contract='answer_add bf16_from_f32 checkpoint_find contrast_of
+	contrast_train match_draw product_run_threads random_block
 	reader_open_memory template_parse wordpiece_size'
 
 for source in lib/*/*.c cmd/*.c; do
