@@ -274,6 +274,34 @@ static void check_left_out(struct data *data)
 	stage_contrast.end(trial.stage);
 }
 
+/* Texts made wrong stand in for the drawn ones, and a share of the pairs is matched. */
+static void check_wrong(struct data *data)
+{
+	static char *wrong[] = { (char *)"wrong", (char *)"very wrong" };
+	struct trial trial;
+	struct stage_report report;
+	struct stage_options options = options_of(&stage_contrast);
+	options.wrong_share = 1;
+	options.match_share = 0.25;
+	for (size_t i = 0; i < COUNT / 2; i++) {
+		data->examples[2 * i].wrong[EXAMPLE_ENGLISH] = wrong;
+		data->examples[2 * i].wrong_count[EXAMPLE_ENGLISH] = 2;
+	}
+	if (!trial_open(&trial, &stage_contrast, &options))
+		return;
+	TAP_OK(trial_step(&trial, data, 0, &report), "texts made wrong");
+	double items = 0, made = 0;
+	for (size_t i = 0; i < report.count; i++) {
+		items = strcmp(report.losses[i].name, "itm") == 0 ? report.losses[i].count : items;
+		made = strcmp(report.losses[i].name, "wrong-right") == 0 ? report.losses[i].count : made;
+	}
+	TAP_OK(items == 3 * COUNT / 4 && made == COUNT / 8, "%g items of matching, %g made wrong",
+	    items, made);
+	TAP_OK(trial_step(&trial, data, 1, &report) && isnan(measure(&report, "wrong-right")),
+	    "in the other language there are none");
+	stage_contrast.end(trial.stage);
+}
+
 static void check_groups(void)
 {
 	struct trial trial;
@@ -312,6 +340,7 @@ int main(void)
 	check_contrast(&whole);
 	check_classify(&whole, "pictures");
 	check_left_out(&whole);
+	check_wrong(&whole);
 	threads_stop();
 	return tap_finish();
 }
