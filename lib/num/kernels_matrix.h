@@ -66,48 +66,84 @@ static inline __attribute__((always_inline)) void matrix_tile(const struct matri
 		tile_store(c + r * x->c_row, &sum[r], last, vectors);
 }
 
-/* All rows of C for the columns of one tile and the rows first .. first + depth of B. */
-static inline __attribute__((always_inline)) void matrix_panel(const struct matrix_product *x,
-    size_t column, size_t first, size_t depth, lanes last, const size_t vectors)
+/* The columns of a tile: what they need of B, of A's columns and of C, and where the last ends. */
+struct panel {
+	const float *a, *b;
+	float *c;
+	size_t depth;
+	bool add;
+	lanes last;
+};
+
+/* All rows of C for one panel. */
+static inline __attribute__((always_inline)) void matrix_panel(
+    const struct matrix_product *x, const struct panel *panel, const size_t vectors)
 {
-	const float *a = x->a + first * x->a_column, *b = x->b + first * x->b_row + column;
-	bool add = x->add || first > 0;
-	float *c = x->c + column;
-	size_t left = x->m;
+	const float *a = panel->a, *b = panel->b;
+	float *c = panel->c;
+	size_t depth = panel->depth, left = x->m;
 	for (; left >= TILE_ROWS; left -= TILE_ROWS) {
-		matrix_tile(x, a, b, c, depth, add, last, TILE_ROWS, vectors);
+		matrix_tile(x, a, b, c, depth, panel->add, panel->last, TILE_ROWS, vectors);
 		a += TILE_ROWS * x->a_row;
 		c += TILE_ROWS * x->c_row;
 	}
-	if (left == 5)
-		matrix_tile(x, a, b, c, depth, add, last, 5, vectors);
-	else if (left == 4)
-		matrix_tile(x, a, b, c, depth, add, last, 4, vectors);
-	else if (left == 3)
-		matrix_tile(x, a, b, c, depth, add, last, 3, vectors);
-	else if (left == 2)
-		matrix_tile(x, a, b, c, depth, add, last, 2, vectors);
-	else if (left == 1)
-		matrix_tile(x, a, b, c, depth, add, last, 1, vectors);
+	if (left >= 4) {
+		matrix_tile(x, a, b, c, depth, panel->add, panel->last, 4, vectors);
+		left -= 4;
+		a += 4 * x->a_row;
+		c += 4 * x->c_row;
+	}
+	if (left >= 2) {
+		matrix_tile(x, a, b, c, depth, panel->add, panel->last, 2, vectors);
+		left -= 2;
+		a += 2 * x->a_row;
+		c += 2 * x->c_row;
+	}
+	if (left)
+		matrix_tile(x, a, b, c, depth, panel->add, panel->last, 1, vectors);
 }
 
-/* The columns are shared out evenly: 5 vectors are panels of 3 and 2, not of 4 and 1. */
+/* Functions of their own: all in one would take compilers long. The wider two are of AVX-512. */
+static __attribute__((noinline)) void panel_one(
+    const struct matrix_product *x, const struct panel *panel)
+{
+	matrix_panel(x, panel, 1);
+}
+
+static __attribute__((noinline)) void panel_two(
+    const struct matrix_product *x, const struct panel *panel)
+{
+	matrix_panel(x, panel, 2);
+}
+
+static __attribute__((noinline)) void panel_three(
+    const struct matrix_product *x, const struct panel *panel)
+{
+	if (TILE_VECTORS > 2)
+		matrix_panel(x, panel, 3);
+}
+
+static __attribute__((noinline)) void panel_four(
+    const struct matrix_product *x, const struct panel *panel)
+{
+	if (TILE_VECTORS > 2)
+		matrix_panel(x, panel, 4);
+}
+
+/* The rows first .. first + depth of B. Columns are shared out evenly: 5 vectors are panels of 3 and
+ * 2, not of 4 and 1. */
 static void matrix_depth(const struct matrix_product *x, size_t first, size_t depth)
 {
+	void (*const panel_of[])(const struct matrix_product *, const struct panel *) = { panel_one,
+		panel_two, panel_three, panel_four };
 	size_t vectors = (x->n + LANES - 1) / LANES;
 	size_t panels = (vectors + TILE_VECTORS - 1) / TILE_VECTORS;
 	for (size_t column = 0; panels > 0; panels--) {
-		size_t wide = (vectors + panels - 1) / panels, left = x->n - column;
-		size_t end = left - (wide - 1) * LANES;
-		lanes last = lanes_first(end < LANES ? end : LANES);
-		if (wide == 1)
-			matrix_panel(x, column, first, depth, last, 1);
-		else if (wide == 2)
-			matrix_panel(x, column, first, depth, last, 2);
-		else if (TILE_VECTORS > 2 && wide == 3)
-			matrix_panel(x, column, first, depth, last, 3);
-		else if (TILE_VECTORS > 2)
-			matrix_panel(x, column, first, depth, last, 4);
+		size_t wide = (vectors + panels - 1) / panels;
+		size_t end = x->n - column - (wide - 1) * LANES;
+		struct panel panel = { x->a + first * x->a_column, x->b + first * x->b_row + column,
+			x->c + column, depth, x->add || first > 0, lanes_first(end < LANES ? end : LANES) };
+		panel_of[wide - 1](x, &panel);
 		column += wide * LANES;
 		vectors -= wide;
 	}
