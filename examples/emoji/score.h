@@ -112,18 +112,19 @@ enum { REPORT_ROWS_MOST = 256 };
 
 struct report_row {
 	char measure[32], column[8];
-	double value, chance; /* shares; chance < 0: there is none */
-	size_t count;         /* of what the share is; 0: no share but a number */
+	double value, chance; /* chance < 0: there is none */
+	bool share;           /* else a number, as it is */
+	size_t count;         /* of what it is a share */
 };
 struct report {
 	const char *title;
 	struct report_row rows[REPORT_ROWS_MOST];
 	int count;
 };
-int report_add(struct report *report, const char *measure, const char *column, double value,
-    double chance, size_t count);
+/* A number by itself. 0, or -1 recorded: too many rows. */
+int report_number(struct report *report, const char *measure, const char *column, double value);
 
-/* right of count as a share. */
+/* The same for right of count. */
 int report_share(struct report *report, const char *measure, const char *column, size_t right,
     size_t count, double chance);
 

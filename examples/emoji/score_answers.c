@@ -3,6 +3,7 @@
  */
 #include "score.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -69,6 +70,12 @@ static struct type *find_type(struct type *types, int *count, const char *name)
 	}
 	types[*count] = (struct type){ .name = name };
 	return &types[(*count)++];
+}
+
+static int compare_types(const void *a, const void *b)
+{
+	const struct type *one = a, *other = b;
+	return strcmp(one->name, other->name);
 }
 
 static void add(struct tally *tally, const struct tally *more)
@@ -155,6 +162,7 @@ int score_answers(
 		for (int language = 0; language < SCORE_LANGUAGES; language++)
 			find_chance(questions, &types[i], language, texts);
 	memory_release(texts);
+	qsort(types, (size_t)count, sizeof *types, compare_types);
 	if (missing > 0)
 		message_note(NULL, "%zu of %zu questions have no answer", missing, questions->count);
 	return write_types(types, count, report);

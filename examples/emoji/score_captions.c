@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/message.h"
 
-enum { NAMED_MOST = 64, RELATIONS_MOST = 16 };
+enum { NAMED_MOST = 64, RELATIONS_MOST = 16, KINDS_MOST = 4 /* that are told apart */ };
 
 /* What a caption says. */
 struct reading {
@@ -144,6 +144,7 @@ struct tally {
 	size_t scenes, exact, colour, whole;
 	size_t kinds, named, found, numbers; /* there; said; both; with the right number */
 	size_t relations, relations_true;
+	size_t by_kinds[KINDS_MOST + 1], exact_by_kinds[KINDS_MOST + 1]; /* in the scene */
 };
 
 static void compare(const struct truth *truth, const struct reading *reading, struct tally *tally)
@@ -168,6 +169,8 @@ static void compare(const struct truth *truth, const struct reading *reading, st
 	tally->found += found;
 	tally->numbers += numbers;
 	tally->exact += exact;
+	tally->by_kinds[kinds < KINDS_MOST ? kinds : KINDS_MOST]++;
+	tally->exact_by_kinds[kinds < KINDS_MOST ? kinds : KINDS_MOST] += exact;
 	tally->colour += colour;
 	tally->relations += (size_t)reading->relation_count;
 	tally->relations_true += right;
@@ -293,12 +296,27 @@ static int judge(const struct words *words, const struct truth *truth, const cha
 	return 0;
 }
 
+/* Exact sets by how many kinds there are, and of all with two or more: what scenes with unseen
+ * pairs, which have two at least, are to be compared with. */
+static int write_by_kinds(const struct tally *tally, const char *column, struct report *report)
+{
+	static const char *const names[KINDS_MOST + 1] = { "exact, 2 or more", "exact, 1 kind",
+		"exact, 2 kinds", "exact, 3 kinds", "exact, 4 kinds" };
+	int status = 0;
+	for (int i = 1; i <= KINDS_MOST; i++)
+		status |= report_share(
+		    report, names[i], column, tally->exact_by_kinds[i], tally->by_kinds[i], -1);
+	return status | report_share(report, names[0], column, tally->exact - tally->exact_by_kinds[1],
+	                    tally->scenes - tally->by_kinds[1], -1);
+}
+
 static int write_tally(const struct tally *tally, const struct chances *chances, double bleu,
     double cider, const char *column, struct report *report)
 {
 	report->title = "captions";
 	int status =
 	    report_share(report, "exact set", column, tally->exact, tally->scenes, chances->exact) |
+	    write_by_kinds(tally, column, report) |
 	    report_share(report, "objects named", column, tally->found, tally->kinds, chances->named) |
 	    report_share(
 	        report, "named rightly", column, tally->found, tally->named, chances->precision) |
@@ -306,8 +324,8 @@ static int write_tally(const struct tally *tally, const struct chances *chances,
 	    report_share(report, "colour", column, tally->colour, tally->scenes, chances->colour) |
 	    report_share(report, "relation true", column, tally->relations_true, tally->relations, -1) |
 	    report_share(report, "all right", column, tally->whole, tally->scenes, -1) |
-	    report_add(report, "BLEU-4", column, bleu, -1, tally->scenes) |
-	    report_add(report, "CIDEr", column, cider, -1, 0);
+	    report_number(report, "BLEU-4", column, bleu) |
+	    report_number(report, "CIDEr", column, cider);
 	return status ? -1 : 0;
 }
 

@@ -6,30 +6,41 @@
 
 #include "base/error.h"
 
-int report_add(struct report *report, const char *measure, const char *column, double value,
-    double chance, size_t count)
+static int add(
+    struct report *report, const char *measure, const char *column, const struct report_row *row)
 {
 	if (report->count == REPORT_ROWS_MOST)
 		return error_input("more than %d measures", REPORT_ROWS_MOST);
-	struct report_row *row = &report->rows[report->count++];
-	*row = (struct report_row){ .value = value, .chance = chance, .count = count };
-	snprintf(row->measure, sizeof row->measure, "%s", measure);
-	snprintf(row->column, sizeof row->column, "%s", column);
+	struct report_row *place = &report->rows[report->count++];
+	*place = *row;
+	snprintf(place->measure, sizeof place->measure, "%s", measure);
+	snprintf(place->column, sizeof place->column, "%s", column);
 	return 0;
+}
+
+int report_number(struct report *report, const char *measure, const char *column, double value)
+{
+	struct report_row row = { .value = value, .chance = -1 };
+	return add(report, measure, column, &row);
 }
 
 int report_share(struct report *report, const char *measure, const char *column, size_t right,
     size_t count, double chance)
 {
-	double value = count > 0 ? (double)right / (double)count : 0;
-	return report_add(report, measure, column, value, chance, count);
+	struct report_row row = { .share = true, .chance = chance, .count = count };
+	row.value = count > 0 ? (double)right / (double)count : 0;
+	return add(report, measure, column, &row);
 }
 
 static void write_lines(const struct report *report)
 {
 	for (int i = 0; i < report->count; i++) {
 		const struct report_row *row = &report->rows[i];
-		printf("%s\t%s\t%s\t%.6f\t", report->title, row->column, row->measure, row->value);
+		printf("%s\t%s\t%s\t", report->title, row->column, row->measure);
+		if (row->share && row->count == 0)
+			printf("-\t");
+		else
+			printf("%.6f\t", row->value);
 		if (row->chance < 0)
 			printf("-\t%zu\n", row->count);
 		else
@@ -40,11 +51,11 @@ static void write_lines(const struct report *report)
 /* Shares in per cent; what is no share as it is. */
 static void write_cell(const struct report_row *row)
 {
-	if (row && row->count == 0)
+	if (row && !row->share)
 		printf("  %7.3f %7s %6s", row->value, "", "");
-	else if (row && row->chance < 0)
+	else if (row && row->count > 0 && row->chance < 0)
 		printf("  %7.1f %7s %6zu", 100 * row->value, "-", row->count);
-	else if (row)
+	else if (row && row->count > 0)
 		printf("  %7.1f %7.1f %6zu", 100 * row->value, 100 * row->chance, row->count);
 	else
 		printf("  %7s %7s %6s", "-", "-", "-");

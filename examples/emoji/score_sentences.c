@@ -435,6 +435,6 @@ int score_sentences(const struct answers *references, const struct answers *answ
 		return -1;
 	report->title = "sentences";
 	const char *column = score_languages[language];
-	return report_add(report, "BLEU-4", column, bleu, -1, items) |
-	       report_add(report, "CIDEr", column, cider, -1, 0);
+	return report_number(report, "BLEU-4", column, bleu) |
+	       report_number(report, "CIDEr", column, cider);
 }
