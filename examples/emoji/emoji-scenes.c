@@ -96,11 +96,10 @@ static void check(int status)
 		fail();
 }
 
-static struct output *open_result(const char *format, const char *set)
+static struct output *open_result(const char *set, const char *ending)
 {
-	char name[256], path[1024];
-	snprintf(name, sizeof name, format, set);
-	snprintf(path, sizeof path, "%s/%s", option.folder, name);
+	char path[1024];
+	snprintf(path, sizeof path, "%s/%s%s", option.folder, set, ending);
 	struct output *output = output_open(path);
 	if (!output)
 		fail();
@@ -206,6 +205,8 @@ static void make_scene(struct run *run, int64_t i)
 	write_picture(run, &scene, name, patches, &patch_count);
 	scene_text_draw(&run->kinds, &scene, &random, &text);
 	line_scene(&run->line, &run->kinds, &scene, name, patches, patch_count, &text, &random);
+	if (option.split != SPLIT_TRAIN)
+		line_references(&run->line, &run->kinds, &text.statement);
 	check(line_write(&run->line, run->lines));
 	write_instructions(run, &scene, name, &text, &random);
 }
@@ -262,16 +263,16 @@ static void begin(struct run *run)
 	check(kinds_read(&option.paths, (int)option.kinds, &run->kinds));
 	message_note(
 	    NULL, "%d kinds, the closest two %d/1000 apart", run->kinds.count, run->kinds.closest);
-	struct output *classes = open_result("%s.tsv", "classes");
+	struct output *classes = open_result("classes", ".tsv");
 	check(classes_write(&run->kinds, classes));
 	check(output_commit(classes));
 	if (run->mode == MODE_KINDS)
 		return;
-	run->lines = open_result("%s.jsonl", run->set);
+	run->lines = open_result(run->set, ".jsonl");
 	if (run->mode == MODE_SCENES)
-		run->second = open_result("%s-instruct.jsonl", run->set);
+		run->second = open_result(run->set, "-instruct.jsonl");
 	if (run->mode == MODE_TEXT) {
-		run->second = open_result("%s.txt", run->set);
+		run->second = open_result(run->set, ".txt");
 		return;
 	}
 	if (!(run->canvas = canvas_open()))

@@ -184,6 +184,24 @@ void line_scene(struct line *line, const struct kinds *kinds, const struct scene
 	add(line, "]");
 }
 
+void line_references(
+    struct line *line, const struct kinds *kinds, const struct statement *statement)
+{
+	struct statement plain = *statement;
+	plain.direction = UNCLEAR;
+	for (int language = 0; language < LANGUAGES; language++) {
+		add(line, ",\"%s\":[", language == ENGLISH ? "references" : "references_zh");
+		for (int i = 0; i < 2 * WORDINGS; i++) {
+			struct text said;
+			if (i >= WORDINGS && statement->direction == UNCLEAR)
+				break;
+			statement_say(kinds, i < WORDINGS ? &plain : statement, language, i % WORDINGS, &said);
+			add(line, "%s\"%s\"", i ? "," : "", said.bytes);
+		}
+		add(line, "]");
+	}
+}
+
 void line_question(struct line *line, const char *image, const struct question *question)
 {
 	begin(line, image);

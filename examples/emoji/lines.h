@@ -36,6 +36,10 @@ void line_scene(struct line *line, const struct kinds *kinds, const struct scene
     const char *image, const int *patches, int patch_count, const struct scene_text *text,
     struct random *random);
 
+/* All captions that fit as well: "references" and "references_zh", for BLEU and CIDEr. */
+void line_references(
+    struct line *line, const struct kinds *kinds, const struct statement *statement);
+
 /* {"image","question","answer","type","language"}; image NULL: text alone. */
 void line_question(struct line *line, const char *image, const struct question *question);
 /* {"image","conversations":[{"from":"human","value":...},{"from":"gpt","value":...},...]} */

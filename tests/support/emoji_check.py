@@ -169,6 +169,9 @@ def check_captions(scene):
     for language, name, wrong in (("en", "caption", "wrong"), ("zh", "caption_zh", "wrong_zh")):
         found = says(scene, scene.entry[name], language)
         assert not found, "%s: %s" % (name, found)
+        for text in scene.entry.get(name.replace("caption", "references"), []):
+            found = says(scene, text, language)
+            assert not found, "%s: %s" % (text, found)
         for text, sort in zip(scene.entry[wrong], scene.entry["wrong_types"]):
             found = says(scene, text, language)
             expected = {"kind": "objects", "count": "objects", "colour": "colour", "relation": "relation"}
