@@ -1,12 +1,12 @@
 /* examples.c - files of training lines: mapped, scanned once, drawn from (see examples.h). */
 #include "train/examples.h"
 #include "train/example_line.h"
-#include "base/checked.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/message.h"
 #include "base/number.h"
 #include "base/random.h"
+#include "base/utf8.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -39,8 +39,8 @@ struct example_file {
 	size_t size;
 	struct example_line *lines;
 	size_t count, room;
-	size_t first;                /* its first line among those of all files */
-	uint32_t quota, quota_first; /* of the draws of a cycle */
+	size_t first;   /* its first line among those of all files */
+	uint32_t quota; /* of the draws of a cycle */
 };
 
 struct examples {
@@ -48,6 +48,8 @@ struct examples {
 	size_t count, total;
 	bool in_order;
 	uint64_t seed;
+	/* A cycle: whose draw each is, and which of its file's. */
+	uint16_t file_at[CYCLE], turn_at[CYCLE];
 };
 
 /* "FILE=WEIGHT" to name and weight; a '=' in a name stays where no number follows it. */
@@ -115,7 +117,7 @@ static int scan_line(struct example_file *file, size_t offset, size_t size, size
 static int scan_file(struct example_file *file)
 {
 	size_t number = 0, bad = 0;
-	for (size_t offset = 0; offset < file->size; number++) {
+	for (size_t offset = utf8_mark(file->bytes, file->size); offset < file->size; number++) {
 		const char *line = file->bytes + offset;
 		const char *end = memchr(line, '\n', file->size - offset);
 		size_t size = end ? (size_t)(end - line) : file->size - offset, length = size;
@@ -155,10 +157,45 @@ static void share_out(struct examples *examples)
 		given += file->quota;
 	}
 	examples->files[largest].quota += CYCLE - given;
-	given = 0;
-	for (size_t i = 0; i < examples->count; i++) {
-		examples->files[i].quota_first = given;
-		given += examples->files[i].quota;
+}
+
+/* Where i goes in a shuffled order of count things: a Feistel network of four rounds over the
+ * smallest even number of bits, walked until it lands below count (Black and Rogaway 2002). */
+static uint64_t shuffled(uint64_t i, uint64_t count, uint64_t seed, uint32_t stream, uint64_t epoch)
+{
+	unsigned half = 1;
+	while (half < 31 && (UINT64_C(1) << 2 * half) < count)
+		half++;
+	uint32_t mask = (UINT32_C(1) << half) - 1;
+	const uint32_t key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
+	do {
+		uint32_t left = (uint32_t)(i >> half) & mask, right = (uint32_t)i & mask;
+		for (uint32_t round = 0; round < 4; round++) {
+			const uint32_t counter[4] = { right, stream << 3 | round, (uint32_t)epoch,
+				(uint32_t)(epoch >> 32) };
+			uint32_t block[4], mixed;
+			random_block(counter, key, block);
+			mixed = left ^ (block[0] & mask);
+			left = right;
+			right = mixed;
+		}
+		i = (uint64_t)left << half | right;
+	} while (i >= count);
+	return i;
+}
+
+/* Mix the files' draws of a cycle. */
+static void lay_out(struct examples *examples)
+{
+	uint16_t turns[FILES_MOST] = { 0 }, owner[CYCLE];
+	uint32_t given = 0;
+	for (size_t i = 0; i < examples->count; i++)
+		for (uint32_t k = 0; k < examples->files[i].quota; k++)
+			owner[given++] = (uint16_t)i;
+	for (uint32_t k = 0; k < CYCLE; k++) {
+		uint16_t file = owner[shuffled(k, CYCLE, examples->seed, SHUFFLE_FILES, 0)];
+		examples->file_at[k] = file;
+		examples->turn_at[k] = turns[file]++;
 	}
 }
 
@@ -190,6 +227,7 @@ struct examples *examples_open(const struct examples_options *options)
 		examples->total += file->count;
 	}
 	share_out(examples);
+	lay_out(examples);
 	return examples;
 failed:
 	examples_close(examples);
@@ -244,42 +282,14 @@ void examples_place(const struct examples *examples, size_t i, char *text, size_
 	snprintf(text, size, "%s:%lu", file->name, (unsigned long)file->lines[i - file->first].number);
 }
 
-/* Where i goes in a shuffled order of count things: a Feistel network of four rounds over the
- * smallest even number of bits, walked until it lands below count (Black and Rogaway 2002). */
-static uint64_t shuffled(uint64_t i, uint64_t count, uint64_t seed, uint32_t stream, uint64_t epoch)
-{
-	unsigned half = 1;
-	while (half < 31 && (UINT64_C(1) << 2 * half) < count)
-		half++;
-	uint32_t mask = (UINT32_C(1) << half) - 1;
-	const uint32_t key[2] = { (uint32_t)seed, (uint32_t)(seed >> 32) };
-	do {
-		uint32_t left = (uint32_t)(i >> half) & mask, right = (uint32_t)i & mask;
-		for (uint32_t round = 0; round < 4; round++) {
-			const uint32_t counter[4] = { right, stream << 3 | round, (uint32_t)epoch,
-				(uint32_t)(epoch >> 32) };
-			uint32_t block[4], mixed;
-			random_block(counter, key, block);
-			mixed = left ^ (block[0] & mask);
-			left = right;
-			right = mixed;
-		}
-		i = (uint64_t)left << half | right;
-	} while (i >= count);
-	return i;
-}
-
 size_t examples_draw(const struct examples *examples, uint64_t p)
 {
 	if (examples->in_order)
 		return (size_t)(p % examples->total);
 	uint64_t cycle = p / CYCLE;
-	uint32_t place = (uint32_t)shuffled(p % CYCLE, CYCLE, examples->seed, SHUFFLE_FILES, cycle);
-	size_t i = examples->count - 1;
-	while (examples->files[i].quota_first > place)
-		i--;
+	size_t i = examples->file_at[p % CYCLE];
 	const struct example_file *file = &examples->files[i];
-	uint64_t drawn = cycle * file->quota + (place - file->quota_first);
+	uint64_t drawn = cycle * file->quota + examples->turn_at[p % CYCLE];
 	uint64_t line = shuffled(drawn % file->count, file->count, examples->seed,
 	    SHUFFLE_LINES + (uint32_t)i, drawn / file->count);
 	return file->first + (size_t)line;

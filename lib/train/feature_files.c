@@ -149,7 +149,7 @@ static int find_views(struct feature_files *files, const char *key, char *name, 
 bool feature_files_have(struct feature_files *files, const char *key)
 {
 	char name[RECORD_KEY_MOST + 1];
-	return find_views(files, key, name, sizeof name) == 0 && files->view_count > 0;
+	return key && find_views(files, key, name, sizeof name) == 0 && files->view_count > 0;
 }
 
 /* The payload of a record as features. 0 or -1. */
@@ -178,6 +178,8 @@ int feature_files_read(struct feature_files *files, const char *key, uint64_t dr
 	char name[RECORD_KEY_MOST + 1];
 	struct record record;
 	void *payload = NULL;
+	if (!key)
+		return error_input("the line names no picture");
 	if (find_views(files, key, name, sizeof name) < 0)
 		return -1;
 	if (files->view_count == 0)
