@@ -117,7 +117,7 @@ questions() { # MODEL SET
 measure() {
 	mkdir -p "$out/$1"
 	encode "$2" "$3"
-	stamp="# $(sum "$2/vit.zv" "$2/qformer.zv" "$2/llm.zv" "$data/$3.jsonl") $few $english $chinese"
+	stamp="# $(sum "$2/vit.zv" "$2/qformer.zv" "$2/llm.zv" "$data/$3.jsonl" "$build/emoji-score") $few $english $chinese"
 	for task in retrieval captions questions; do
 		asked $task || continue
 		file=$out/$1/$3-$task.tsv

@@ -41,13 +41,15 @@ const struct word *words_match(
 
 /* --- what is asked for and what was answered (score_set.c) ------------------------------------ */
 
-enum { OBJECTS_CAP = 64 }; /* objects in a scene */
+enum { OBJECTS_CAP = 64, REFERENCES_CAP = 64 }; /* of a scene */
 
 struct truth_object {
 	int kind, x, y; /* class; twice its middle in pixels */
 };
 struct truth {
 	char *image, *captions[SCORE_LANGUAGES];
+	char *references[SCORE_LANGUAGES][REFERENCES_CAP]; /* all captions that fit */
+	int reference_count[SCORE_LANGUAGES];
 	struct truth_object objects[OBJECTS_CAP];
 	int count, colour;
 };

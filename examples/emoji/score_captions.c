@@ -329,6 +329,15 @@ static int write_tally(const struct tally *tally, const struct chances *chances,
 	return status ? -1 : 0;
 }
 
+static int add_sentences(struct sentences *sentences, size_t item, const char *caption,
+    const struct truth *truth, enum score_language language)
+{
+	int status = sentences_add(sentences, item, false, caption);
+	for (int i = 0; i < truth->reference_count[language] && status == 0; i++)
+		status = sentences_add(sentences, item, true, truth->references[language][i]);
+	return status;
+}
+
 int score_captions(const struct words *words, const struct truths *truths,
     const struct answers *answers, enum score_language language, struct report *report)
 {
@@ -346,8 +355,7 @@ int score_captions(const struct words *words, const struct truths *truths,
 		const char *text = count > 0 ? answer->text : "";
 		missing += count == 0;
 		status = judge(words, truth, text, language, &tally) |
-		         sentences_add(sentences, i, false, text) |
-		         sentences_add(sentences, i, true, truth->captions[language]);
+		         add_sentences(sentences, i, text, truth, language);
 	}
 	if (status == 0)
 		status = sentences_score(sentences, &bleu, &cider);

@@ -76,6 +76,28 @@ static int read_layout(const struct json *scene, const struct words *words, stru
 	return 0;
 }
 
+/* Where the file has none, the caption is the one reference. */
+static int read_references(const struct json *scene, int language, struct truth *truth)
+{
+	static const char *const names[SCORE_LANGUAGES] = { "references", "references_zh" };
+	const struct json *texts = json_member(scene, names[language]);
+	size_t count = json_count(texts);
+	if (count > REFERENCES_CAP)
+		return error_input("more than %d \"%s\"", REFERENCES_CAP, names[language]);
+	for (size_t i = 0; i < count || i == 0; i++) {
+		size_t size;
+		const char *text = count > 0 ? json_text(json_item(texts, i), &size) : NULL;
+		if (count == 0)
+			size = strlen(text = truth->captions[language]);
+		if (!text)
+			return error_input("\"%s\" are no texts", names[language]);
+		if (!(truth->references[language][i] = memory_text(text, size)))
+			return -1;
+		truth->reference_count[language]++;
+	}
+	return 0;
+}
+
 struct truths_reader {
 	struct truths *truths;
 	const struct words *words;
@@ -97,7 +119,8 @@ static int take_scene(void *to, const struct json *object)
 	if (!(truth->image = copy_member(object, "image")))
 		return -1;
 	for (int i = 0; i < SCORE_LANGUAGES; i++)
-		if (!(truth->captions[i] = copy_member(object, names[i])))
+		if (!(truth->captions[i] = copy_member(object, names[i])) ||
+		    read_references(object, i, truth) != 0)
 			return -1;
 	return reader->words ? read_layout(object, reader->words, truth) : 0;
 }
@@ -117,8 +140,11 @@ void truths_clear(struct truths *truths)
 {
 	for (size_t i = 0; i < truths->count; i++) {
 		memory_release(truths->items[i].image);
-		for (int j = 0; j < SCORE_LANGUAGES; j++)
+		for (int j = 0; j < SCORE_LANGUAGES; j++) {
 			memory_release(truths->items[i].captions[j]);
+			for (int k = 0; k < truths->items[i].reference_count[j]; k++)
+				memory_release(truths->items[i].references[j][k]);
+		}
 	}
 	memory_release(truths->items);
 	*truths = (struct truths){ 0 };

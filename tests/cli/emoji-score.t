@@ -13,19 +13,21 @@ if ! out=$(${CC:-cc} -std=c11 -O1 -g ${ZV_SANITIZE:+-fsanitize=$ZV_SANITIZE -fno
 fi
 
 # Tables: kinds with "and", one within another, one that begins like a colour, their own plural.
-cat >classes.tsv <<'END'
-0	kind	bow and arrow	弓箭	bows and arrows	U+1F3F9
-1	kind	bow	弓	bows	U+1F380
-2	kind	arrow	箭	arrows	U+27A1
-3	kind	orange heart	橙心	orange hearts	U+1F9E1
-4	kind	sheep	羊	sheep	U+1F411
-5	kind	mountain sheep	山羊	mountain sheep	U+1F410
-6	none	none	没有		
-7	colour	orange	橙色		
-8	colour	red	红色		
-9	number	one	一个		
-10	number	two	两个		
-11	number	three	三个		
+while read -r class group rest; do
+	printf '%s\t%s\t%s\n' "$class" "$group" "$rest"
+done <<'END' | tr '|' '\t' >classes.tsv
+0 kind bow and arrow|弓箭|bows and arrows|U+1F3F9
+1 kind bow|弓|bows|U+1F380
+2 kind arrow|箭|arrows|U+27A1
+3 kind orange heart|橙心|orange hearts|U+1F9E1
+4 kind sheep|羊|sheep|U+1F411
+5 kind mountain sheep|山羊|mountain sheep|U+1F410
+6 none none|没有||
+7 colour orange|橙色||
+8 colour red|红色||
+9 number one|一个||
+10 number two|两个||
+11 number three|三个||
 END
 # scene IMAGE COLOUR CAPTION CAPTION_ZH [KIND X Y]...: objects of 10 by 10
 scene() {
@@ -90,6 +92,13 @@ like 'a scene without a caption is told' "$out" '*1 of 4 scenes have no caption*
 is 'wrong Chinese captions: exact sets' "$(value wrong-zh zh 'exact set')" '0.500000 0.250000 4'
 is 'wrong Chinese captions: colours; two are not right' "$(value wrong-zh zh colour)" '0.500000 0.500000 4'
 is 'wrong Chinese captions: relations' "$(value wrong-zh zh 'relation true')" '1.000000 - 1'
+
+# A scene with several references: BLEU takes the nearest one.
+sed '1s/}$/,"references":["We see it all here.","A thing on an orange background."],"references_zh":["弓箭。"]}/' set.jsonl >several.jsonl
+sed '1s/.*/a\tWe see it all here./' texts-en >seen.tsv
+"$score" captions -s several.jsonl --tsv seen.tsv >several
+is 'one of several references is met' "$(value several en BLEU-4)" '1.000000 - 0'
+is 'but what it names counts' "$(value several en 'exact set')" '0.750000 0.250000 4'
 
 # Questions: order within a picture counts; capitals and full stops do not.
 cat >ask.jsonl <<'END'
