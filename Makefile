@@ -1,7 +1,7 @@
 # Makefile - the architecture of zv and how to build it: one file, no configure.
 #
 #   make          build everything into build/
-#   make demo     install what is missing, build, run the pipeline on the example pictures
+#   make demo     install what is missing, build, show what the embedded model sees
 #   make check    all tests that need neither a network nor anything outside this tree
 #   make help     the other targets
 #
@@ -128,7 +128,7 @@ deps:
 
 demo:
 	@.ci/deps build
-	@$(MAKE) --no-print-directory programs $(BUILD)/tools/seed-model
+	@$(MAKE) --no-print-directory programs
 	@ZV_BUILD="$(abspath $(BUILD))" sh examples/demo.sh
 
 # For tests that compile by themselves: make -s print-ALL_CFLAGS and the like.
@@ -140,21 +140,27 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 TEMPLATES = $(wildcard examples/templates/*.template)
 TEMPLATEDIR = $(DESTDIR)$(PREFIX)/share/zv/templates
+EMBEDDED = $(wildcard examples/emoji/model/*.zv)
+MODELDIR = $(DESTDIR)$(PREFIX)/share/zv/models/emoji
 install: programs
 	install -d $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 $(TEMPLATEDIR)
 	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(SCRIPTS:%=$(BUILD)/%) $(BINDIR)
 	for page in $(PAGES); do install -m 644 $$page $(MANDIR)/man$${page##*.} || exit 1; done
 	install -m 644 $(TEMPLATES) $(TEMPLATEDIR)
+	[ -z "$(EMBEDDED)" ] || install -d $(MODELDIR)
+	[ -z "$(EMBEDDED)" ] || install -m 644 $(EMBEDDED) $(MODELDIR)
 
 uninstall:
 	rm -f $(PROGRAMS:%=$(BINDIR)/%) $(SCRIPTS:%=$(BINDIR)/%)
 	for page in $(notdir $(PAGES)); do rm -f $(MANDIR)/man$${page##*.}/$$page; done
 	rm -f $(TEMPLATES:examples/templates/%=$(TEMPLATEDIR)/%)
+	rm -f $(EMBEDDED:examples/emoji/model/%=$(MODELDIR)/%)
+	-[ ! -d $(MODELDIR) ] || rmdir $(MODELDIR) $(dir $(MODELDIR))
 	-[ ! -d $(TEMPLATEDIR) ] || rmdir $(TEMPLATEDIR) $(dir $(TEMPLATEDIR))
 
 help:
 	@echo 'make              build all programs into $(BUILD)/'
-	@echo 'make demo         install what is missing, build, run the pipeline on the example pictures'
+	@echo 'make demo         install what is missing, build, show what the embedded model sees'
 	@echo 'make deps         install the Debian packages that building and testing need'
 	@echo 'make check        all tests that need no network and nothing outside this tree'
 	@echo 'make golden       tests against the reference data in $$ZV_SHARED (default ../shared)'

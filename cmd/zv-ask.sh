@@ -13,7 +13,7 @@ zv-ask - ask a question about pictures
 
 options:
   -m, --model MODEL       model directory, or a name looked up in ZV_MODELS
-                          (default: the only model in ZV_MODELS)
+                          (default: the only model in ZV_MODELS, or the installed one)
   -p, --prompt QUESTION   the question; all operands are pictures then
   -T, --files-from LIST   read more pictures from LIST, one a line
   -0, --null              names in LIST and answers end with a zero byte
@@ -78,23 +78,24 @@ threads() {
 	[ "$2" -ge 1 ] && [ "$2" -le 256 ] || usage "$1: must be a whole number from 1 to 256"
 }
 
-# models: the models in ZV_MODELS, a line each
+# models FOLDER:...: the models in folders, a line each
 models() (
 	IFS=:
-	for folder in ${ZV_MODELS-}; do
+	for folder in $1; do
 		for file in "$folder"/*/llm.zv; do
 			[ ! -f "$file" ] || printf '%s\n' "${file%/llm.zv}"
 		done
 	done
 )
 
-# choose_model: the one in ZV_MODELS when there is just one
+# choose_model: the one in ZV_MODELS when there is just one, else the one installed with the programs
 choose_model() {
-	model=$(models)
+	model=$(models "${ZV_MODELS-}")
+	[ -n "$model" ] || model=$(models "$here/../share/zv/models")
 	case $model in
 	'') usage 'which model? give -m MODEL: a directory made by zv-import, or a name in ZV_MODELS' ;;
 	*'
-'*) usage "which model? ZV_MODELS has several, give -m with one of: $(printf '%s\n' "$model" |
+'*) usage "which model? There are several, give -m with one of: $(printf '%s\n' "$model" |
 		sed 's|.*/||' | sort -u | paste -s -d ' ' -)" ;;
 	esac
 }

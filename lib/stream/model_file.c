@@ -248,6 +248,31 @@ static bool is_directory(const char *path)
 	return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+/* PLACE/NAME into path; whether it is a directory. */
+static bool find_below(
+    const char *place, size_t length, const char *model, char *path, size_t path_size)
+{
+	if (length == 0 || length >= PATH_MAX)
+		return false;
+	int written = snprintf(path, path_size, "%.*s/%s", (int)length, place, model);
+	return written > 0 && (size_t)written < path_size && is_directory(path);
+}
+
+/* Where an installation has its models: share/zv/models beside the folder of this program. */
+static bool find_installed(const char *model, char *path, size_t path_size)
+{
+	char place[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", place, sizeof place);
+	for (int up = 0; up < 2; up++) /* bin/zv-NAME, bin */
+		while (length > 0 && place[--length] != '/')
+			;
+	static const char models[] = "/share/zv/models";
+	if (length <= 0 || (size_t)length + sizeof models > sizeof place)
+		return false;
+	memcpy(place + length, models, sizeof models);
+	return find_below(place, strlen(place), model, path, path_size);
+}
+
 int model_find(const char *model, char *path, size_t path_size)
 {
 	if (!model || !model[0])
@@ -260,12 +285,12 @@ int model_find(const char *model, char *path, size_t path_size)
 	const char *places = getenv("ZV_MODELS");
 	for (const char *place = places; place && *place;) {
 		size_t length = strcspn(place, ":");
-		int written = snprintf(path, path_size, "%.*s/%s", (int)length, place, model);
-		if (length > 0 && length < PATH_MAX && written > 0 && (size_t)written < path_size &&
-		    is_directory(path))
+		if (find_below(place, length, model, path, path_size))
 			return 0;
 		place += length + (place[length] == ':');
 	}
+	if (find_installed(model, path, path_size))
+		return 0;
 	if (!places || !places[0])
 		return error_system("no model \"%s\": no such directory, and ZV_MODELS is not set; "
 		                    "make one with zv-import",

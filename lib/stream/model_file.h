@@ -23,8 +23,9 @@ struct weight {
 };
 
 /* Open stage.zv ("vit", "qformer", "llm") of the model: a directory, or a name that is looked up
- * in the directories of ZV_MODELS (separated by ':'). NULL with a recorded ERROR_SYSTEM that
- * names what was looked for and what to do. */
+ * in the directories of ZV_MODELS (separated by ':') and then in ../share/zv/models, seen from the
+ * folder of the program. NULL with a recorded ERROR_SYSTEM that names what was looked for and what
+ * to do. */
 struct model_file *model_file_open(const char *model, const char *stage);
 
 /* Open one file by its path. */
