@@ -1,60 +1,106 @@
 #!/bin/sh
-# demo.sh - the whole pipeline on the example pictures. usage: make demo, or ZV_BUILD=... demo.sh
-# The model is a toy that seed-model fills with random numbers: what it writes is noise. The stages,
-# the streams between them and the cache are those of a real model.
+# demo.sh - what the embedded model sees, in English and in Chinese.
+# usage: make demo, or demo.sh [PICTURE...]
+# Without a picture it takes six example scenes of emoji, which no training set held. Any JPEG, PNG or
+# WebP with emoji on it can be given instead. Programs: ZV_BUILD (build); model: ZV_MODEL
+# (examples/emoji/model).
 set -eu
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(unset CDPATH && cd -- "$(dirname -- "$0")/.." && pwd)
 build=${ZV_BUILD:-$root/build}
-PATH=$build:$build/tools:$PATH
-pictures=$root/examples/pictures
-work=$build/demo
-rm -rf "$work"
-mkdir -p "$work"
+PATH=$build:$PATH
+model=${ZV_MODEL:-$root/examples/emoji/model}
+adapter=${ZV_ADAPTER:-$root/examples/emoji/model/terse.zv}
+english='Describe this picture.' chinese='请描述这张图片。'
+
+if ! [ -f "$model/vit.zv" ] || ! [ -f "$model/qformer.zv" ] || ! [ -f "$model/llm.zv" ]; then
+	echo "demo: skipped, no model in $model; examples/emoji/README.md tells how it is made"
+	[ $# -eq 0 ]
+	exit
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+own=yes
+if [ $# -eq 0 ]; then
+	own=
+	set -- "$root"/examples/pictures/scene-[1-6].jpg
+	cp "$root/examples/pictures/questions.tsv" "$work/questions"
+fi
+# Pictures get their last names, so that a line of an answer is short.
+count=0
+for picture; do
+	[ -f "$picture" ] || { echo "demo: no picture $picture" >&2; exit 2; }
+	name=$(basename -- "$picture")
+	! [ -e "$work/$name" ] || { echo "demo: two pictures named $name" >&2; exit 2; }
+	cp -- "$picture" "$work/$name"
+	printf '%s\n' "$name" >>"$work/list"
+	count=$((count + 1))
+done
 cd "$work"
-cp "$pictures"/*.jpg "$pictures"/*.png "$pictures"/*.webp .
-count=$(find . -name '*.jpg' -o -name '*.png' -o -name '*.webp' | wc -l)
+ln -s "$model" model
+[ -z "$own" ] || while IFS= read -r name; do
+	for question in 'What color is the background?' 'How many objects are there?' 'Is there a cat?' \
+		'背景是什么颜色？' '一共有几个物体？' '图中有狗吗？'; do
+		printf '%s\t%s\n' "$name" "$question"
+	done
+done <list >questions
 
 say() { printf '\n%s\n' "$*"; }
-show() { printf '$ %s\n' "$*"; sh -c "$*"; }
+run() { # COMMAND FILE: show the command and what it writes, and keep that
+	printf '$ %s\n' "$1"
+	sh -c "$1" >"$2"
+}
 
-say "A toy model, in $build/demo-model. Its weights are random numbers, so its words mean nothing."
-[ -e "$build/demo-model/llm.zv" ] || show "seed-model $build/demo-model"
-ln -s "$build/demo-model" model
+say "Pictures become patch features, once: everything below starts from this file."
+run 'zv-encode -m model -T list -o scenes.zv && zv-ls scenes.zv' features
+cat features
 
-say "Pictures become patch features, once; the file is a cache."
-show "zv-encode -m model -o photos.zv balls.jpg boxes.jpg beach.jpg snowman.jpg night.jpg fruit.png balls.webp"
-show "zv-ls photos.zv"
+say "Features become soft prompts, and those a description: in English, then in Chinese."
+run "zv-qformer -m model -p '$english' scenes.zv | zv-generate -m model" english
+cat english
+run "zv-qformer -m model -p '$chinese' scenes.zv | zv-generate -m model" chinese
+cat chinese
 
-say "A second run computes only what the cache does not hold: nothing."
-show "zv-encode -v -m model --append photos.zv balls.jpg boxes.jpg beach.jpg"
+say "Questions, which the Q-Former reads too: it looks for what is asked."
+cut -f 1,2 questions >asked
+run 'zv-qformer -m model --questions asked scenes.zv | zv-generate -m model' answers
+# Answers come in the order of the pictures, those of a picture in the order of its questions.
+awk -F '\t' '
+	NR == FNR { n = ++questions[$1]; question[$1, n] = $2; wanted[$1, n] = $3; next }
+	{
+		n = ++answered[$1]
+		if ($1 != last)
+			print last = $1
+		mark = wanted[$1, n] == "" ? "" : $2 == wanted[$1, n] ? "" : "   (it is: " wanted[$1, n] ")"
+		right += $2 == wanted[$1, n]
+		print "    " question[$1, n] "  " $2 mark
+	}
+	END { print right + 0 >"right" }' questions answers
 
-say "Features become soft prompts, and those become words: English, then Chinese."
-show "zv-qformer -m model photos.zv | zv-generate -m model -p 'Describe the picture.' --max-new=8"
-show "zv-qformer -m model photos.zv | zv-generate -m model -p '请描述这张图片。' --max-new=8"
+if [ -f "$adapter" ]; then
+	ln -s "$adapter" terse.zv
+	size=$(($(wc -c <terse.zv) / 1000))
+	say "The same model with an adapter of $size kB switched on: it was taught to be terse."
+	run "zv-qformer -m model -p '$english' scenes.zv | zv-generate -m model --adapter terse.zv" terse
+	cat terse
+	run "zv-qformer -m model -p '$chinese' scenes.zv | zv-generate -m model --adapter terse.zv" terse
+	cat terse
+	say "And off: what it said before, word for word."
+	run "zv-qformer -m model -p '$english' scenes.zv | zv-generate -m model" off
+	cmp english off
+	head -n 2 off
+else
+	say "No adapter in $adapter: examples/emoji/adapter.sh trains one."
+fi
 
-say "The same in one command, for one picture and one question."
-show "zv-ask -m model beach.jpg 'What is on the beach?'"
-
-say "Features for search, of pictures and of texts, in the same space; indexed by name."
-show "zv-qformer -m model --contrast -o feats.zv photos.zv"
-show "zv-index feats.zv && head -n 3 feats.zv.zvi"
-show "echo 'a ball on the beach' | zv-qformer -m model --text | zv-ls"
-
-say "Which pictures resemble balls.jpg? By the mean of their feature rows; its WebP twin comes first."
-zv-export --text feats.zv | awk -F '\t' '
-	{ n = split($2, x, " "); if (!($1 in seen)) { seen[$1] = 1; name[++count] = $1 }
-	  for (i = 1; i <= n; i++) sum[$1, i] += x[i] }
-	END {
-		for (p = 1; p <= count; p++) {
-			dot = aa = bb = 0
-			for (i = 1; i <= n; i++) { a = sum["balls.jpg", i]; b = sum[name[p], i]; dot += a * b; aa += a * a; bb += b * b }
-			if (name[p] != "balls.jpg") printf "%.6f\t%s\n", dot / sqrt(aa * bb), name[p]
-		}
-	}' | sort -rn >ranking
-cat ranking
-[ "$(head -n 1 ranking | cut -f 2)" = balls.webp ]
-
-say "Does a picture match a text? Two scores for each pair: no, yes."
-show "zv-qformer -m model --match -p 'a ball on the beach' photos.zv | zv-export --text -n itm"
-
-printf '\ndemo: %d pictures, all stages worked (a toy model with random weights)\n' "$count"
+asked=$(wc -l <answers)
+[ "$(wc -l <english)" -eq "$count" ] && [ "$(wc -l <chinese)" -eq "$count" ]
+if [ -n "$own" ]; then
+	printf '\ndemo: %d pictures described in English and Chinese, %d questions answered\n' "$count" "$asked"
+else
+	[ "$asked" -eq "$(wc -l <questions)" ]
+	printf '\ndemo: %d pictures described in English and Chinese, %d of %d questions answered right\n' \
+		"$count" "$(cat right)" "$asked"
+fi
