@@ -1,0 +1,48 @@
+# finetune.t - examples/demo.sh and finetune.sh with the embedded model, the latter with fewer steps.
+# Without a model they say so.
+# shellcheck shell=sh
+# shellcheck source=tests/lib.sh
+. "$ZV_TESTS/lib.sh"
+examples=$ZV_ROOT/examples
+embedded=$examples/emoji/model
+unset ZV_MODEL ZV_ADAPTER ZV_STEPS
+export ZV_THREADS=2
+
+### no model: said, and no failure; but a picture that somebody asks about is one
+like "demo: no model" "$(ZV_MODEL=nowhere sh "$examples/demo.sh" 2>&1; echo $?)" "demo: skipped, no model*0"
+status "demo: no model for a picture" 1 env ZV_MODEL=nowhere sh "$examples/demo.sh" "$examples/pictures/scene-1.jpg"
+like "finetune: no model" "$(ZV_MODEL=nowhere sh "$examples/finetune.sh" 2>&1; echo $?)" "finetune: skipped, no model*0"
+if ! [ -f "$embedded/llm.zv" ]; then
+	skip "the demonstration and fine-tuning" "no model in examples/emoji/model"
+	finish
+fi
+
+### the demonstration
+start=$(date +%s)
+sh "$examples/demo.sh" >demo.out 2>&1
+is "demo: exit 0" "$?:$(cat demo.err 2>/dev/null)" "0:"
+seconds=$(($(date +%s) - start))
+like "demo: the sum" "$(tail -n 1 demo.out)" "demo: 6 pictures described in English and Chinese, * of 36 questions answered right"
+right=$(sed -n '$s/.*, \([0-9]*\) of 36 .*/\1/p' demo.out)
+ok "demo: two answers in three are right ($right)" test "${right:-0}" -ge 24
+[ -n "$ZV_SANITIZE" ] || ok "demo: within a minute ($seconds s)" test $seconds -lt 60
+cp "$examples/pictures/fruit.png" own.png
+like "demo: a picture of one's own" "$(sh "$examples/demo.sh" own.png 2>&1 | tail -n 1)" \
+	"demo: 1 pictures described in English and Chinese, 6 questions answered"
+status "demo: no such picture" 2 sh "$examples/demo.sh" missing.png
+
+### fine-tuning, a part of it
+ZV_STEPS=40 sh "$examples/finetune.sh" kept >tune.out 2>&1
+is "finetune: exit 0" "$?" 0
+is "finetune: fifty pairs" "$(python3 -c '
+import json
+lines = [json.loads(line) for line in open("kept/pairs.jsonl", encoding="utf-8")]
+print(len(lines), all(line["question"] and line["answer"] for line in lines))')" "50 True"
+like "finetune: the sum" "$(tail -n 1 tune.out)" "finetune: signs named before 0, after * of 24; * of 12 *"
+after=$(sed -n '$s/.*after \([0-9]*\) of 24.*/\1/p' tune.out)
+ok "finetune: signs are named ($after of 24)" test "${after:-0}" -ge 6
+ok "finetune: the loss fell" python3 -c '
+import json
+lines = [json.loads(line)["lm"] for line in open("kept/log.jsonl")]
+assert lines[-1] < lines[0] / 2, lines'
+finish
