@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -158,8 +159,12 @@ static int open_state(struct loop *loop)
 {
 	const struct train_request *request = loop->request;
 	loop->state = (struct run_state){ .settings = request->settings };
+	struct stat status;
 	if (name_checkpoints(loop) < 0)
 		return -1;
+	/* It is removed in the end: no device may be lost so. */
+	if (stat(loop->checkpoint, &status) == 0 && !S_ISREG(status.st_mode))
+		return error_system("%s: is no regular file", loop->checkpoint);
 	if (!request->resume)
 		return request->force || request->dry_run || access(loop->checkpoint, F_OK) != 0
 		           ? 0

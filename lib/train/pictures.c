@@ -9,6 +9,7 @@
 #include "base/threads.h"
 #include "image/picture.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -34,8 +35,9 @@ static int load(const struct picture_source *source, const char *name, struct pi
 	    snprintf(path, sizeof path, "%s%s%s", whole ? "" : source->folder, whole ? "" : "/", name);
 	if (length < 0 || (size_t)length >= sizeof path)
 		return error_input("its name is too long");
+	errno = 0;
 	if (file_read_regular(path, FILE_MOST, &bytes, &size) < 0)
-		return error_as(ERROR_INPUT);
+		return errno == ENOMEM ? -1 : error_as(ERROR_INPUT);
 	struct picture_options options = picture_defaults();
 	int result = picture_decode((const uint8_t *)bytes, size, &options, picture, NULL);
 	memory_release(bytes);
@@ -117,7 +119,7 @@ struct reading {
 	size_t side;
 	float *pixels;
 	char **failed;
-	atomic_bool broken; /* no memory for a reason */
+	atomic_bool broken; /* no memory: that is no fault of a picture */
 };
 
 static void read_one(void *context, size_t i, int worker)
@@ -130,7 +132,8 @@ static void read_one(void *context, size_t i, int worker)
 	    fit(reading->source, &picture, reading->draw[i], reading->side) == 0)
 		picture_normalise(&picture, reading->source->mean, reading->source->std,
 		    reading->pixels + i * 3 * reading->side * reading->side);
-	else if (!(reading->failed[i] = memory_text(error_text(), strlen(error_text()))))
+	else if (error_kind() != ERROR_INPUT ||
+	         !(reading->failed[i] = memory_text(error_text(), strlen(error_text()))))
 		atomic_store(&reading->broken, true);
 	picture_clear(&picture);
 }
