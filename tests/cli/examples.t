@@ -1,5 +1,5 @@
 # examples.t - what stands in examples/ runs, with a toy model: batch/Makefile, cache.sh, search.sh;
-# and so do the commands of README.md. (demo.sh is run by make demo.)
+# and so do the commands of README.md. (finetune.t has demo.sh and finetune.sh, plot.t has plot.sh.)
 # shellcheck shell=sh
 # shellcheck source=tests/lib.sh
 . "$ZV_TESTS/lib.sh"
@@ -19,6 +19,13 @@ sed -n '/^## What you type/,/^|/s/^    \(zv-.*\)/\1/p' "$ZV_ROOT/README.md" | gr
 ok "README: there are commands" test "$(wc -l <commands)" -ge 7
 while read -r command <&3; do
 	ok "README: $command" sh -c "$command"
+done 3<commands
+printf '{"image":"photos/%d.jpg","question":"What is it?","answer":"A ball."}\n' 1 2 >pairs.jsonl
+mkdir photos; cp photo.jpg photos/1.jpg; cp cats/1.jpg photos/2.jpg; cp -R ziya emoji
+sed -n '/^## Train on your own/,/^## /s/^    \(zv-.*\)/\1/p' "$ZV_ROOT/README.md" >commands
+is "README: training takes five commands" "$(wc -l <commands | tr -d ' ')" 5
+while read -r command <&3; do
+	ok "README: $command" sh -c "$(printf '%s\n' "$command" | sed 's/--steps 150/--steps 2/')"
 done 3<commands
 cd .. || exit 2
 
