@@ -31,8 +31,8 @@ struct feature_files {
 	size_t view_count, view_room, place_room;
 };
 
-/* Rows of the first record of features. */
-static int first_shape(const char *path, size_t width, size_t *tokens)
+/* Rows of the first record of features; most mistakes show in it. */
+static int first_shape(const char *path, size_t width, const struct digest *weights, size_t *tokens)
 {
 	struct record record;
 	struct reader *reader = reader_open(path);
@@ -49,7 +49,8 @@ static int first_shape(const char *path, size_t width, size_t *tokens)
 		error_input("records are %s where features tokens x %zu are wanted",
 		    record_shape_text(&record, shape), width);
 		found = -1;
-	}
+	} else if (found > 0 && maker_expect(&record, "weights", weights) < 0)
+		found = -1;
 	if (found > 0)
 		*tokens = (size_t)record.shape[0];
 	reader_close(reader);
@@ -77,7 +78,7 @@ struct feature_files *feature_files_open(
 	files->indexes = memory_allocate_zero(count, sizeof *files->indexes);
 	for (; files->indexes && files->count < count; files->count++) {
 		size_t tokens = 0, i = files->count;
-		if (first_shape(paths[i], width, &tokens) == 0 && i > 0 && tokens != files->tokens)
+		if (first_shape(paths[i], width, weights, &tokens) == 0 && i > 0 && tokens != files->tokens)
 			error_input("records have %zu rows, those of %s %zu", tokens, paths[0], files->tokens);
 		else if (tokens > 0) {
 			files->tokens = tokens;

@@ -29,6 +29,8 @@ struct picture_batch {
 	float *features;              /* [count][tokens][width] */
 	struct vit_pictures pictures; /* with an encoder */
 
+	size_t seen, left_out; /* pictures of the run so far */
+
 	/* Memory, growing only. */
 	size_t example_capacity, feature_capacity, pixel_capacity;
 	float *pixels;
@@ -40,7 +42,7 @@ int picture_batch_open(struct picture_batch *batch, const struct stage_options *
     struct weights *vit, size_t width);
 void picture_batch_close(struct picture_batch *batch);
 
-/* Read what the examples show; what cannot be read is left out with a message. varied: views,
+/* Read what the examples show; what cannot be read is left out with a message, unless it is LEFT_OUT_MOST and every tenth of them. varied: views,
  * augmentation and windows of the position grid by micro_step; otherwise the plain picture, as for
  * validation. 0 or -1. */
 int picture_batch_read(struct picture_batch *batch, const struct example *examples, size_t count,
