@@ -32,6 +32,10 @@ like "demo: a picture of one's own" "$(sh "$examples/demo.sh" own.png 2>&1 | tai
 status "demo: no such picture" 2 sh "$examples/demo.sh" missing.png
 
 ### fine-tuning, a part of it
+if [ -n "$ZV_SANITIZE" ]; then
+	skip "fine-tuning" "takes too long under sanitizers; zv-train.t trains there"
+	finish
+fi
 ZV_STEPS=40 sh "$examples/finetune.sh" kept >tune.out 2>&1
 is "finetune: exit 0" "$?" 0
 is "finetune: fifty pairs" "$(python3 -c '
