@@ -1,0 +1,238 @@
+# zv-train.t - zv-train on its own: models from nothing, stages that learn 32 pictures by heart,
+# interrupted runs, bad data, adapters, what is written.
+# shellcheck shell=sh
+# shellcheck source=tests/lib.sh
+. "$ZV_TESTS/lib.sh"
+
+mkdir tok
+make-tokenizer tok || { fail "the tokenizer is made"; finish; }
+cat >make.py <<'E2'
+import json, random
+random.seed(3)
+colours = ['red', 'green', 'blue', 'grey', 'black', 'white', 'pink', 'brown']
+places = ['left', 'right', 'above', 'below']
+def lines(name, objects):
+    with open(name, 'w', encoding='utf-8') as f:
+        for o in objects:
+            f.write(json.dumps(o) + '\n')
+pairs, talks, questions, texts = [], [], [], []
+for i in range(32):
+    name, colour, place = 'p%02d.ppm' % i, colours[i % 8], places[i // 8]
+    with open(name, 'wb') as f:
+        f.write(b'P6 56 56 255\n')
+        cells = [[bytes(random.randrange(256) for _ in range(3)) for _ in range(4)] for _ in range(4)]
+        for y in range(56):
+            f.write(b''.join(cells[y // 14][x // 14] for x in range(56)))
+    pairs.append({'image': name, 'caption': 'a %s thing %s' % (colour, place), 'kind': i % 8})
+    talks.append({'image': name, 'conversations': [{'question': 'What colour?', 'answer': colour},
+        {'question': 'Where?', 'answer': place}]})
+    questions += [{'image': name, 'question': 'What colour?', 'answer': colour},
+        {'image': name, 'instruction': 'Where?', 'outputs': place}]
+    texts.append({'text': '%d: a %s thing %s' % (i, colour, place)})
+lines('pairs.jsonl', pairs)
+lines('talks.jsonl', talks)
+lines('questions.jsonl', questions)
+lines('texts.jsonl', texts)
+lines('few.jsonl', pairs[:4])
+with open('list', 'w') as f:
+    f.write(''.join(p['image'] + '\n' for p in pairs))
+E2
+python3 make.py
+printf 'en\tDescribe.\n' >prompts
+cat >toy.conf <<'E2'
+# a toy
+vit.width = 32
+vit.layers=1
+vit.heads=4
+vit.patch=14
+vit.side=56
+
+qformer.width=32
+qformer.layers=2
+qformer.heads=4
+qformer.queries=4
+qformer.positions=64
+qformer.contrast_width=16
+qformer.vocab=tok/vocab.txt
+llm.width=48
+llm.layers=2
+llm.heads=4
+llm.mlp_width=96
+llm.positions=256
+llm.tokenizer=tok/tokenizer.model
+llm.added=<human> <bot>
+E2
+export ZV_THREADS=1 # small matrices; what needs threads says so
+# field NAME FILE: of the last line of a log
+field() { tail -n 1 "$2" | sed -n "s/.*\"$1\":\([0-9.e+-]*\).*/\1/p"; }
+below() {
+	if awk -v got="$2" -v most="$3" 'BEGIN { exit !(got != "" && got + 0 < most) }'; then pass "$1"
+	else fail "$1" "got $2, wanted less than $3"; fi
+}
+same_model() {
+	for file in vit qformer llm; do
+		cmp -s "$2/$file.zv" "$3/$file.zv" || { fail "$1" "$file.zv differs"; return; }
+	done
+	pass "$1"
+}
+
+### from nothing
+ok "a model from nothing" zv-train new --config toy.conf -o toy
+ok "the same again" zv-train new --config toy.conf -o again
+same_model "has the same bytes" toy again
+zv-train new --config toy.conf -o other --seed 1
+status "another seed, other bytes" 1 cmp -s toy/vit.zv other/vit.zv
+status "it does not replace a model" 2 zv-train new --config toy.conf -o toy
+ok "unless it has to" zv-train new --config toy.conf -o again --force vit.layers=2 --dtype bf16
+like "operands go before the file" "$(zv-ls again/vit.zv)" "*encoder.layers.1.mlp.fc2.weight*bf16*"
+like "a setting that is none" "$(zv-train new --config toy.conf -o none vit.widht=3 2>&1)" "*no setting vit.widht"
+like "one that is missing" "$(zv-train new -o none vit.width=3 2>&1)" "*vit.layers is missing"
+like "one that does not fit" "$(zv-train new --config toy.conf -o none vit.side=57 2>&1)" "*multiple of vit.patch"
+ok "nothing was written" test ! -e none
+ok "its encoder runs" zv-encode -q -m toy -T list -o feats.zv
+like "and the rest" "$(zv-qformer -m toy feats.zv | zv-generate -m toy -p 'What?' --max-new 2 | wc -l)" "*32"
+
+### usage
+for arguments in "" "paint -m toy -o out pairs.jsonl --steps 1" "text -o out texts.jsonl --steps 1" \
+	"text -m toy texts.jsonl --steps 1" "text -m toy -o out --steps 1" "text -m toy -o out texts.jsonl" \
+	"text -m toy -o out texts.jsonl --steps 1 --epochs 1" "text -m toy -o out texts.jsonl --steps 1 --features feats.zv" \
+	"contrast -m toy -o out pairs.jsonl --steps 1 --lora 4" "text -m toy -o out texts.jsonl --steps 1 --merge" \
+	"text -m toy -o out texts.jsonl --steps 1 --warm-up 101%" "text -m toy -o out texts.jsonl --steps 1 --train wings" \
+	"contrast -m toy -o out pairs.jsonl --steps 1 --losses itx=1" "text -m toy -o out texts.jsonl --steps 1 --keep best" \
+	"text -m toy -o out.zv texts.jsonl --steps 1" "text -m nowhere -o out texts.jsonl --steps 1"; do
+	# shellcheck disable=SC2086
+	status "usage: $arguments" 2 zv-train $arguments
+done
+ok "and nothing is written" test ! -e out
+zv-train instruct -m toy -o out --features feats.zv talks.jsonl --epochs 2 -b 8 --accumulate 2 --lora 4 \
+	--rates lora=2,projection=0.5 --rate 1e-3 --dry-run >table
+like "the table: what is trained" "$(cat table)" "*llm  *lora *trained  0.002*"
+like "and what is not" "$(cat table)" "*llm  *llm *frozen*"
+like "rates of groups" "$(cat table)" "*projection *trained  0.0005*"
+like "two epochs of 32 in steps of 16" "$(cat table)" "*steps: 4 of 16 examples, 8 at a time; 32 examples*"
+ok "a dry run writes nothing" test ! -e out
+
+### stages learn by heart
+# The first token of a text cannot be known: ln(32) over all tokens of one remains.
+ok "text" zv-train text -q -m toy -o said texts.jsonl --steps 150 -b 32 --rate 1e-2 --decay 0 --log text.log
+below "text: the loss" "$(field lm text.log)" 0.3
+ok "what was not trained is the same file" test toy/vit.zv -ef said/vit.zv
+ok "generate" zv-train generate -q -m toy -o wrote --features feats.zv pairs.jsonl --steps 300 -b 32 --rate 5e-3 \
+	--dropout 0 --decay 0 --train queries,qformer,projection,llm --prompts prompts --log generate.log
+below "generate: the loss" "$(field lm generate.log)" 0.02
+zv-qformer -m wrote feats.zv | zv-generate -m wrote -p Describe. >got
+python3 -c 'import json
+for line in open("pairs.jsonl"):
+    o = json.loads(line)
+    print(o["image"], o["caption"], sep="\t")' >wanted
+same "zv-generate writes what it was taught" got wanted
+ok "instruct" zv-train instruct -q -m toy -o talked --features feats.zv questions.jsonl --steps 400 -b 32 --rate 5e-3 \
+	--dropout 0 --decay 0 --train queries,qformer,text,projection,llm --question-inside --log instruct.log \
+	--valid questions.jsonl
+below "instruct: the loss" "$(field lm instruct.log)" 0.1
+like "held out: answers that are right" "$(tail -n 1 instruct.log)" '*"validation":true,"exact":1,*'
+answers=$(for question in 'What colour?' 'Where?'; do
+	zv-qformer -m talked -p "$question" feats.zv | zv-generate -m talked -p "$question" | cut -f 2 | sort | uniq -c
+done | tr -s ' \n' ' ')
+is "and zv-qformer asks inside" "$answers" \
+	" 4 black 4 blue 4 brown 4 green 4 grey 4 pink 4 red 4 white 8 above 8 below 8 left 8 right "
+ok "classify" zv-train classify -q -m toy -o seen pairs.jsonl --steps 150 -b 32 --rate 1e-2 --log kinds.log
+below "classify: the loss" "$(field kind kinds.log)" 0.5
+ok "the Q-Former knows the new encoder" sh -c 'zv-encode -q -m seen p00.ppm | zv-qformer -m seen -o /dev/null'
+ok "contrast" zv-train contrast -q -m toy -o paired --features feats.zv pairs.jsonl --steps 5 -b 16
+ok "the log is JSON" python3 -c 'import json
+for line in open("instruct.log"): json.loads(line)'
+
+### the same bytes
+settings='instruct -q -m said --features feats.zv talks.jsonl --steps 60 -b 4 --accumulate 2 --rate 3e-3
+	--lora 4 --merge --average 0.9 --valid few.jsonl --valid-every 20 --keep best --save-every 2 --log-every 1'
+# shellcheck disable=SC2086
+run() { zv-train $settings "$@" >/dev/null; }
+run -o one --log one.log
+run -o two -t 2 && same_model "two threads" one two
+run -o three -t 3 && same_model "three" one three
+run -o less --recompute && same_model "layers computed twice" one less
+same_log() {
+	sed 's/,"examples_per.*//' "$2" >a
+	sed 's/,"examples_per.*//' "$3" >b
+	same "$1" a b
+}
+
+### interrupted
+# 20 times killed at a random place; each run that comes to its end has the same bytes.
+kills=0 tries=0 ends=0 wrong=0
+differs() {
+	for file in vit qformer llm; do cmp -s one/$file.zv killed/$file.zv || return 0; done
+	return 1
+}
+while [ $kills -lt 20 ] && [ $tries -lt 200 ]; do
+	tries=$((tries + 1))
+	# shellcheck disable=SC2086 # not by run(): the process to kill would be its shell
+	zv-train $settings -o killed --log killed.log --resume >/dev/null 2>&1 &
+	sleep "$(awk -v seed=$tries 'BEGIN { srand(seed); print 0.05 + 0.4 * rand() }')"
+	kill -9 $! 2>/dev/null
+	wait $! 2>/dev/null
+	[ $? -eq 137 ] && kills=$((kills + 1))
+	[ -d killed ] || continue
+	ends=$((ends + 1))
+	differs && wrong=$((wrong + 1))
+	rm -rf killed killed.*
+done
+run -o killed --log killed.log --resume -q 2>/dev/null
+differs && wrong=$((wrong + 1))
+is "killed 20 times at random places: $((ends + 1)) runs came to their end" "$kills killed, $wrong differ" \
+	"20 killed, 0 differ"
+same_log "the log goes on" one.log killed.log
+rm -f .killed.checkpoint*.part
+ok "the checkpoint is gone in the end" test ! -e killed.checkpoint
+# shellcheck disable=SC2086
+zv-train $settings -o stopped --save-every 0 --steps 4000 --log stopped.log >/dev/null &
+while [ ! -s stopped.log ]; do sleep 0.05; done
+kill -TERM $!
+wait $! 2>/dev/null
+is "SIGTERM ends it by the signal" "$?" 143
+ok "with a checkpoint" test -s stopped.checkpoint
+ok "and no result" test ! -e stopped
+status "a checkpoint is not lost" 2 run -o stopped --steps 4000
+like "it tells how to go on" "$(run -o stopped --steps 4000 2>&1)" "*give --resume*"
+like "not with other settings" "$(run -o stopped --resume --steps 5 2>&1)" "*steps*"
+ok "--force begins anew" run -o stopped --force
+same_model "and ends as ever" one stopped
+
+### what goes wrong
+zv-train text -q -m toy -o broken texts.jsonl --steps 50 -b 4 --rate 100 --warm-up 0 --schedule constant --save-every 1 --decay 100 2>message
+is "numbers that are not finite: status" "$?" 1
+like "the message has the step and the checkpoint" "$(cat message)" "*step *finite*broken.checkpoint; the examples were *"
+ok "and nothing is written" test ! -e broken
+awk 'NR == 7 { print "{\"image\":" } { print } ' pairs.jsonl pairs.jsonl pairs.jsonl pairs.jsonl >bad.jsonl
+zv-train contrast -q -m toy -o good --features feats.zv bad.jsonl --steps 2 -b 4 2>message
+is "a bad line in 128: status" "$?" 1
+like "it is named" "$(cat message)" "*bad.jsonl: line 7:*"
+ok "the rest is trained" test -d good
+awk 'NR % 10 == 3 { print "?" } { print }' pairs.jsonl >bad.jsonl
+status "too many bad lines" 2 zv-train contrast -q -m toy -o worse --features feats.zv bad.jsonl --steps 2 -b 4
+ok "end it" test ! -e worse
+sed 's/p00.ppm/nowhere.ppm/' pairs.jsonl >lost.jsonl
+zv-train contrast -q -m toy -o rest --features feats.zv lost.jsonl --steps 2 -b 32 2>message
+is "a picture that is not there: status" "$?" 1
+like "it is named, too" "$(cat message)" "*nowhere.ppm*"
+status "features of another encoder" 1 zv-train contrast -q -m seen -o wrong --features feats.zv pairs.jsonl --steps 2 -b 4
+status "a result that is there already" 2 zv-train text -q -m toy -o said texts.jsonl --steps 1
+
+### adapters
+# shellcheck disable=SC2317 # ok and status call it
+tune() { zv-train instruct -q -m said --features feats.zv talks.jsonl --steps 20 -b 8 --rate 1e-2 --train lora "$@" >/dev/null; }
+ok "adapters alone" tune --lora 4 -o style.zv
+ok "or merged" tune --lora 4 --merge -o merged
+zv-qformer -m said feats.zv >prompts.zv
+zv-generate -m said --adapter style.zv -p 'Where?' prompts.zv >got
+zv-generate -m merged --any-maker -p 'Where?' prompts.zv >wanted
+same "say the same" got wanted
+ok "or beside the model" tune --lora 4 -o kept
+same "as the same file" kept/adapter.zv style.zv
+ok "go on with them" tune --adapter style.zv -o more.zv
+status "they are other ones then" 1 cmp -s style.zv more.zv
+ok "a pattern for layers" tune --lora 2 --rslora --lora-targets 'model\.layers\.1\.mlp\..*' -o mlp.zv
+is "and no others" "$(zv-ls mlp.zv | grep -c lora_A)" 3
+status "other parts do not go into a file" 2 tune --lora 4 --train lora,queries -o not.zv
+finish
