@@ -194,7 +194,8 @@ static struct qformer_pass make_pass(
 		.recompute = generate->options.recompute };
 }
 
-int generate_run(struct generate *generate, uint64_t micro_step, bool training, float scale,
+/* Compute loss and gradients of the batch on the features that `pictures` holds. 0 or -1. */
+static int generate_run(struct generate *generate, uint64_t micro_step, bool training, float scale,
     struct stage_report *report)
 {
 	static const struct dropout_place still = { 0 };
@@ -245,7 +246,7 @@ static int run(struct generate *generate, const struct example *examples, size_t
 	report->examples += pictures->count;
 	return picture_batch_forward(pictures, below ? generate->saves : NULL) < 0
 	           ? -1
-	           : generate_run(generate, micro_step, training, scale, report);
+	           : run_batch(generate, micro_step, training, scale, report);
 }
 
 static int generate_step(struct stage *stage, const struct example *examples, size_t count,

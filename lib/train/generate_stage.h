@@ -1,5 +1,4 @@
-/* generate_stage.h - inside the stages "generate" and "instruct": the state that their files share,
- * and a micro-batch made of features and sequences, which tests may fill by hand.
+/* generate_stage.h - inside the stages "generate" and "instruct": the state that their files share.
  */
 #ifndef ZV_TRAIN_GENERATE_STAGE_H
 #define ZV_TRAIN_GENERATE_STAGE_H
@@ -42,10 +41,6 @@ struct generate {
 	struct saves *saves, *workspace;
 	struct generate_batch batch;
 };
-
-/* Compute loss and gradients of the batch on the features that `pictures` holds. 0 or -1. */
-int generate_run(struct generate *generate, uint64_t micro_step, bool training, float scale,
-    struct stage_report *report);
 
 /* Make the batch of what was read of the examples: for training one task of each by chance, else
  * all. 0 or -1. */

@@ -205,9 +205,15 @@ int loop_open(struct loop *loop, const struct train_request *request)
 	return request->log && !loop->log ? error_context("%s", request->log) : 0;
 }
 
+static void clear_examples(struct loop *loop)
+{
+	for (size_t i = 0; loop->examples && i < loop->request->stage.batch; i++)
+		example_clear(&loop->examples[i]);
+}
+
 void loop_close(struct loop *loop)
 {
-	loop_clear(loop);
+	clear_examples(loop);
 	if (loop->stage)
 		loop->request->kind->end(loop->stage);
 	run_log_close(loop->log);
@@ -219,12 +225,6 @@ void loop_close(struct loop *loop)
 }
 
 /* --- examples -----------------------------------------------------------------------------------*/
-
-void loop_clear(struct loop *loop)
-{
-	for (size_t i = 0; loop->examples && i < loop->request->stage.batch; i++)
-		example_clear(&loop->examples[i]);
-}
 
 static int read_one(struct examples *from, size_t line, struct example *example)
 {
@@ -238,7 +238,7 @@ static int read_one(struct examples *from, size_t line, struct example *example)
 int loop_read(struct loop *loop, uint64_t micro_step)
 {
 	size_t batch = loop->request->stage.batch;
-	loop_clear(loop);
+	clear_examples(loop);
 	for (size_t i = 0; i < batch; i++) {
 		loop->lines[i] = examples_draw(loop->data, micro_step * batch + i);
 		if (read_one(loop->data, loop->lines[i], &loop->examples[i]) < 0)
@@ -250,7 +250,7 @@ int loop_read(struct loop *loop, uint64_t micro_step)
 int loop_read_valid(struct loop *loop, size_t first, size_t *count)
 {
 	size_t all = examples_count(loop->valid), batch = loop->request->stage.batch;
-	loop_clear(loop);
+	clear_examples(loop);
 	*count = all - first < batch ? all - first : batch;
 	for (size_t i = 0; i < *count; i++)
 		if (read_one(loop->valid, first + i, &loop->examples[i]) < 0)

@@ -41,7 +41,6 @@ void loop_close(struct loop *loop);
  * them. 0 or -1. */
 int loop_read(struct loop *loop, uint64_t micro_step);
 int loop_read_valid(struct loop *loop, size_t first, size_t *count);
-void loop_clear(struct loop *loop);
 
 /* Measure on the held-out examples, keep the best state. 0 or -1. */
 int loop_validate(struct loop *loop);

@@ -19,7 +19,7 @@ struct result {
 	struct weights *const *parts;
 	size_t count;
 	struct llama_network *language; /* NULL: no adapters */
-	bool instruction; /* the Q-Former was trained to read the question */
+	bool instruction;               /* the Q-Former was trained to read the question */
 };
 
 /* Can the result be written, as far as is known before the start? 0 or -1. */
