@@ -147,12 +147,6 @@ static int find_views(struct feature_files *files, const char *key, char *name, 
 	return 0;
 }
 
-bool feature_files_have(struct feature_files *files, const char *key)
-{
-	char name[RECORD_KEY_MOST + 1];
-	return key && find_views(files, key, name, sizeof name) == 0 && files->view_count > 0;
-}
-
 /* The payload of a record as features. 0 or -1. */
 static int take_features(const struct feature_files *files, const struct record *record,
     const void *payload, float *values)

@@ -195,7 +195,8 @@ static struct qformer_pass make_pass(
 }
 
 /* Compute loss and gradients of the batch on the features that `pictures` holds. 0 or -1. */
-static int generate_run(struct generate *generate, uint64_t micro_step, bool training, float scale,
+/* Loss and gradients of the batch, on the features of the pictures. */
+static int run_batch(struct generate *generate, uint64_t micro_step, bool training, float scale,
     struct stage_report *report)
 {
 	static const struct dropout_place still = { 0 };

@@ -19,7 +19,6 @@ struct feature_files *feature_files_open(
     const char *const *paths, size_t count, size_t width, const struct digest *weights);
 void feature_files_close(struct feature_files *files);
 size_t feature_files_tokens(const struct feature_files *files); /* rows of every record */
-bool feature_files_have(struct feature_files *files, const char *key);
 /* Features of a picture, view chosen by draw modulo the views there are, to values
  * [tokens][width]. 0, or -1 ERROR_INPUT: no such key, damaged, other shape, not finite. */
 int feature_files_read(struct feature_files *files, const char *key, uint64_t draw, float *values);

@@ -15,14 +15,14 @@ fi
 #   contrast_of            a micro-batch of ids and pixels, as the reference data has it,
 #   contrast_train         through the stage "contrast",
 #   match_draw             and one draw of its negatives
+#   optimiser_ref          what the optimiser's kernels for a CPU must equal
 #   product_run_threads    a product within threads of the caller's, measured by make bench
-#   random_block           Philox as published, known answers
 #   reader_open_memory     streams in memory, which fuzzing and embedding need
+#   saves_most             what recomputation saves
 #   template_parse         templates in memory, as above
-#   wordpiece_size         the size of a vocabulary, as bpe_size()
 contract='answer_add bf16_from_f32 checkpoint_find contrast_of
-	contrast_train match_draw product_run_threads random_block
-	reader_open_memory template_parse wordpiece_size'
+	contrast_train match_draw optimiser_ref product_run_threads
+	reader_open_memory saves_most template_parse'
 
 for source in lib/*/*.c cmd/*.c; do
 	object=$ZV_BUILD/obj/${source%.c}.o
