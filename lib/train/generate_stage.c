@@ -195,7 +195,6 @@ static struct qformer_pass make_pass(
 }
 
 /* Compute loss and gradients of the batch on the features that `pictures` holds. 0 or -1. */
-/* Loss and gradients of the batch, on the features of the pictures. */
 static int run_batch(struct generate *generate, uint64_t micro_step, bool training, float scale,
     struct stage_report *report)
 {
