@@ -150,6 +150,11 @@ static struct stage *instruct_begin(
 	return begin(options, parts, count, true);
 }
 
+struct generate *generate_of(struct stage *stage)
+{
+	return &stage->generate;
+}
+
 /* --- a micro-batch ------------------------------------------------------------------------------*/
 
 /* From soft prompts back: their gradients [count][queries][llm width] down to the pictures. */
@@ -194,8 +199,7 @@ static struct qformer_pass make_pass(
 		.recompute = generate->options.recompute };
 }
 
-/* Compute loss and gradients of the batch on the features that `pictures` holds. 0 or -1. */
-static int run_batch(struct generate *generate, uint64_t micro_step, bool training, float scale,
+int generate_run(struct generate *generate, uint64_t micro_step, bool training, float scale,
     struct stage_report *report)
 {
 	static const struct dropout_place still = { 0 };
@@ -246,7 +250,7 @@ static int run(struct generate *generate, const struct example *examples, size_t
 	report->examples += pictures->count;
 	return picture_batch_forward(pictures, below ? generate->saves : NULL) < 0
 	           ? -1
-	           : run_batch(generate, micro_step, training, scale, report);
+	           : generate_run(generate, micro_step, training, scale, report);
 }
 
 static int generate_step(struct stage *stage, const struct example *examples, size_t count,

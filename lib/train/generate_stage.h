@@ -1,4 +1,5 @@
-/* generate_stage.h - inside the stages "generate" and "instruct": the state that their files share.
+/* generate_stage.h - inside the stages "generate" and "instruct": the state that their files share,
+ * and a micro-batch made of features and sequences, which make bench fills by hand.
  */
 #ifndef ZV_TRAIN_GENERATE_STAGE_H
 #define ZV_TRAIN_GENERATE_STAGE_H
@@ -41,6 +42,14 @@ struct generate {
 	struct saves *saves, *workspace;
 	struct generate_batch batch;
 };
+
+/* What is inside a stage that stage_generate.begin() or stage_instruct.begin() made. */
+struct generate *generate_of(struct stage *stage);
+
+/* Compute loss and gradients of the batch on the features that `pictures` holds. Saves and workspace
+ * are the caller's to reset. 0 or -1. */
+int generate_run(struct generate *generate, uint64_t micro_step, bool training, float scale,
+    struct stage_report *report);
 
 /* Make the batch of what was read of the examples: for training one task of each by chance, else
  * all. 0 or -1. */

@@ -16,6 +16,8 @@ fi
 #   contrast_train         through the stage "contrast",
 #   match_draw             and one draw of its negatives
 #   optimiser_ref          what the optimiser's kernels for a CPU must equal
+#   generate_of            with
+#   generate_run           the same through "generate" and "instruct", measured by make bench
 #   product_run_threads    a product within threads of the caller's, measured by make bench
 #   reader_open_memory     streams in memory, which fuzzing and embedding need
 #   saves_most             what recomputation saves
