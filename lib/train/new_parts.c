@@ -167,6 +167,8 @@ static double spread_of(const struct new_part *part, size_t in)
 }
 
 /* What a format gives, with a suffix. */
+static void name_of(char name[NAME_BYTES], const char *suffix, const char *format,
+    va_list arguments) __attribute__((format(printf, 3, 0)));
 static void name_of(
     char name[NAME_BYTES], const char *suffix, const char *format, va_list arguments)
 {

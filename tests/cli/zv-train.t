@@ -216,7 +216,7 @@ sed 's/p00.ppm/nowhere.ppm/' pairs.jsonl >lost.jsonl
 zv-train contrast -q -m toy -o rest --features feats.zv lost.jsonl --steps 2 -b 32 2>message
 is "a picture that is not there: status" "$?" 1
 like "it is named, too" "$(cat message)" "*nowhere.ppm*"
-status "features of another encoder" 1 zv-train contrast -q -m seen -o wrong --features feats.zv pairs.jsonl --steps 2 -b 4
+status "features of another encoder" 2 zv-train contrast -q -m seen -o wrong --features feats.zv pairs.jsonl --steps 2 -b 4
 status "a result that is there already" 2 zv-train text -q -m toy -o said texts.jsonl --steps 1
 
 ### adapters
