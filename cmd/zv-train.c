@@ -39,7 +39,7 @@ static struct {
 	double dropout, smoothing;
 	const char *losses;
 	double match_share, wrong_share;
-	bool two_sided, fix_temperature;
+	bool two_sided, fix_temperature, places;
 	int64_t classes;
 	int language;
 	bool question_inside;
@@ -159,6 +159,8 @@ static const struct option_entry options[] = {
 	{ 0, "classes", "N", OPTION_WHOLE, &option.classes, 1, 1 << 20, NULL,
 	  "classify: how many classes there are (default: the largest\n"
 	  "in the examples, and 1)" },
+	{ 0, "places", NULL, OPTION_FLAG, &option.places, 0, 0, NULL,
+	  "classify: features of the encoder also tell where they are" },
 	{ 0, "language", "WHICH", OPTION_CHOICE, &option.language, 0, 0, language_choices,
 	  "of captions: en, zh, or both by turns (default both)" },
 	{ 0, "question-inside", NULL, OPTION_FLAG, &option.question_inside, 0, 0, NULL,
@@ -375,6 +377,7 @@ static void fill_stage(struct stage_options *stage)
 		.match_share = option.match_share,
 		.wrong_share = option.wrong_share,
 		.two_sided = option.two_sided,
+		.places = option.places,
 		.fix_temperature = option.fix_temperature,
 		.question_inside = option.question_inside,
 		.prompts = option.prompts,

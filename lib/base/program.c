@@ -21,7 +21,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-enum { OPTIONS_MOST = 64, HELP_COLUMN = 26 };
+enum { OPTIONS_MOST = 96, HELP_COLUMN = 26 };
 
 struct common_options common = {
 	.shard = 1,

@@ -1,7 +1,8 @@
 /* classify_stage.c - the stage "classify": a picture encoder made from nothing learns what things
  * are before it meets language. Linear heads, thrown away afterwards, name the class of each patch
  * and of the whole picture (mean of its patches), and query i of the Q-Former the i-th class of a
- * list. The sum of the losses' means is trained; labels of -1 count nothing.
+ * list; where asked, each patch also says which place of the position grid it has, so that its
+ * features tell where as well as what. The sum of the losses' means is trained; labels of -1 count nothing.
  */
 #include "train/stage.h"
 #include "base/error.h"
@@ -16,6 +17,7 @@
 #include "train/weights.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -36,28 +38,31 @@ struct stage {
 	struct weights *vit, *qformer; /* qformer NULL: no classes by query */
 	struct picture_batch pictures;
 	struct qformer_network *network;
-	struct dense patch_head, kind_head; /* on features; on query outputs */
+	struct dense patch_head, place_head; /* on features */
+	struct dense kind_head;              /* on query outputs */
 	struct saves *saves, *workspace;
-	struct labels patches, kind, kinds;
+	struct labels patches, places, kind, kinds;
 	size_t *picture, picture_capacity; /* of the Q-Former's items: each its own */
 	bool told;                         /* of a list of patches that does not fit */
 };
 
 /* --- beginning ----------------------------------------------------------------------------------*/
 
-/* A head of the stage's own: uniform in +-1/sqrt(in), bias 0. */
-static int make_head(struct stage *stage, struct weights *weights, struct dense *head, size_t width)
+/* A head of the stage's own: uniform in +-1/sqrt(in), bias 0. stream: of its random numbers. */
+static int make_head(struct stage *stage, struct weights *weights, const char *name, size_t classes,
+    size_t width, unsigned stream, struct dense *head)
 {
-	size_t classes = stage->options.classes;
-	struct parameter *weight = weights_add(weights, "classify.weight", classes, width, false);
-	if (!weight || !weights_add(weights, "classify.bias", 0, classes, false))
+	char weight_name[32], bias_name[32];
+	snprintf(weight_name, sizeof weight_name, "%s.weight", name);
+	snprintf(bias_name, sizeof bias_name, "%s.bias", name);
+	struct parameter *weight = weights_add(weights, weight_name, classes, width, false);
+	if (!weight || !weights_add(weights, bias_name, 0, classes, false))
 		return -1;
-	struct random random = random_begin(
-	    stage->options.seed, (uint64_t)STREAM_HEADS << 56 | (weights == stage->qformer ? 1u : 0u));
+	struct random random = random_begin(stage->options.seed, (uint64_t)STREAM_HEADS << 56 | stream);
 	float most = 1.0f / sqrtf((float)width);
 	for (size_t i = 0; i < weight->count; i++)
 		weight->value[i] = most * (float)(2 * random_unit(&random) - 1);
-	return dense_open(head, weights, "classify", classes, width);
+	return dense_open(head, weights, name, classes, width);
 }
 
 static int open_parts(struct stage *stage, struct weights **parts, size_t *count)
@@ -88,8 +93,8 @@ static int open_networks(struct stage *stage)
 {
 	if (stage->qformer) {
 		stage->network = qformer_network_open(stage->qformer);
-		if (!stage->network ||
-		    make_head(stage, stage->qformer, &stage->kind_head, stage->network->width) < 0)
+		if (!stage->network || make_head(stage, stage->qformer, "classify", stage->options.classes,
+		                           stage->network->width, 1, &stage->kind_head) < 0)
 			return -1;
 	}
 	size_t width = stage->network ? stage->network->encoder_width : 0;
@@ -98,8 +103,16 @@ static int open_networks(struct stage *stage)
 	if (stage->network && stage->pictures.width != width)
 		return error_system("the image encoder gives rows of %zu numbers, the Q-Former takes %zu",
 		    stage->pictures.width, width);
-	if (stage->vit && make_head(stage, stage->vit, &stage->patch_head, stage->pictures.width) < 0)
+	width = stage->pictures.width;
+	if (stage->vit && make_head(stage, stage->vit, "classify", stage->options.classes, width, 0,
+	                      &stage->patch_head) < 0)
 		return -1;
+	if (stage->vit && stage->options.places) {
+		size_t grid =
+		    vit_network_side(stage->pictures.vit) / vit_network_patch(stage->pictures.vit);
+		if (make_head(stage, stage->vit, "places", grid * grid, width, 2, &stage->place_head) < 0)
+			return -1;
+	}
 	stage->saves = saves_new();
 	stage->workspace = saves_new();
 	return stage->saves && stage->workspace ? 0 : -1;
@@ -113,8 +126,8 @@ static void classify_end(struct stage *stage)
 	qformer_network_close(stage->network);
 	saves_release(stage->saves);
 	saves_release(stage->workspace);
-	struct labels *all[] = { &stage->patches, &stage->kind, &stage->kinds };
-	for (int i = 0; i < 3; i++) {
+	struct labels *all[] = { &stage->patches, &stage->places, &stage->kind, &stage->kinds };
+	for (int i = 0; i < 4; i++) {
 		memory_release(all[i]->row);
 		memory_release(all[i]->target);
 	}
@@ -163,11 +176,26 @@ static int add_list(const struct stage *stage, struct labels *labels, size_t row
 	return 0;
 }
 
+/* Every patch of picture i and its place in the model's position grid. */
+static int add_places(struct stage *stage, size_t i)
+{
+	const struct picture_batch *batch = &stage->pictures;
+	size_t patch = vit_network_patch(batch->vit);
+	size_t grid = vit_network_side(batch->vit) / patch, side = batch->pictures.side / patch;
+	for (size_t p = 0; p < side * side; p++) {
+		size_t row = batch->pictures.row + p / side, column = batch->pictures.column + p % side;
+		if (labels_add(&stage->places, i * batch->tokens + 1 + p, (int32_t)(row * grid + column)) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
 static int collect_labels(struct stage *stage, const struct example *examples)
 {
 	const struct picture_batch *batch = &stage->pictures;
 	size_t queries = stage->network ? stage->network->queries : 0;
-	stage->patches.count = stage->kind.count = stage->kinds.count = 0;
+	stage->patches.count = stage->places.count = stage->kind.count = stage->kinds.count = 0;
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct example *example = &examples[batch->example[i]];
 		bool fits = example->patch_count == batch->tokens - 1;
@@ -182,6 +210,7 @@ static int collect_labels(struct stage *stage, const struct example *examples)
 		        add_list(stage, &stage->patches, i * batch->tokens + 1, example->patches,
 		            example->patch_count) < 0) ||
 		    (stage->vit && add_list(stage, &stage->kind, i, &example->kind, 1) < 0) ||
+		    (stage->place_head.weight && add_places(stage, i) < 0) ||
 		    add_list(stage, &stage->kinds, i * queries, example->kinds, kinds) < 0)
 			return -1;
 	}
@@ -356,6 +385,8 @@ static int classify(struct stage *stage, const struct example *examples, size_t 
 	}
 	if (run_head(stage, &stage->patch_head, &stage->patches, batch->features, gradient, scale,
 	        (struct head_names){ "patches", "patches-right" }, 0, report) < 0 ||
+	    run_head(stage, &stage->place_head, &stage->places, batch->features, gradient, scale,
+	        (struct head_names){ "places", "places-right" }, 0, report) < 0 ||
 	    run_kind(stage, gradient, scale, report) < 0)
 		return -1;
 	if (stage->kinds.count > 0 &&

@@ -33,6 +33,7 @@ struct stage_options {
 	/* classify */
 	size_t classes; /* of all labels: the largest and 1 */
 	bool kinds;     /* examples have classes by query: the Q-Former is trained as well */
+	bool places;    /* patches also say where they are */
 	/* contrast */
 	double itc_weight, itm_weight, itg_weight;
 	double match_share; /* of a batch that goes through matching (1) */
