@@ -1,8 +1,8 @@
 /* classify_stage.c - the stage "classify": a picture encoder made from nothing learns what things
  * are before it meets language. Linear heads, thrown away afterwards, name the class of each patch
  * and of the whole picture (mean of its patches), and query i of the Q-Former the i-th class of a
- * list; where asked, each patch also says which place of the position grid it has, so that its
- * features tell where as well as what. The sum of the losses' means is trained; labels of -1 count nothing.
+ * list; where asked, each patch also says which place of the position grid it has. The sum of the
+ * losses' means is trained; labels of -1 count nothing.
  */
 #include "train/stage.h"
 #include "base/error.h"
