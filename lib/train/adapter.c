@@ -159,6 +159,8 @@ static int read_pair(struct llama_network *network, const struct model_file *fil
 	if (rank == 0 || rank > PARAMETERS_WIDTH_MOST || a->shape[1] != dense->in)
 		return parameters_error(
 		    file, "%s.lora_A: does not fit a layer of %zu inputs", name, dense->in);
+	if (a->dtype != 'f' && a->dtype != 'E' && a->dtype != 'e')
+		return parameters_error(file, "%s.lora_A: is none of f32, bf16 and f16", name);
 	snprintf(key, sizeof key, "%s.scale", name);
 	if (parameters_values(file, key, 0, 1, &scale) < 0)
 		return -1;
