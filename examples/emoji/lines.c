@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 
-enum { QUERIES = 16 }; /* of the Q-Former: classes for each */
+enum { CELLS = 4 }; /* a side of the grid that the queries look at, 16 of them */
 
 void line_clear(struct line *line)
 {
@@ -96,25 +96,29 @@ void scene_text_draw(const struct kinds *kinds, const struct scene *scene, struc
 	text->question_count = questions_draw(kinds, scene, random, text->questions);
 }
 
-/* What each query is asked for: kinds, zones, colour, number, sizes; two are free. */
+/* What each query is asked for. Query i looks at cell i of a grid over the picture, columns from left
+ * to right and in each from the top, so that a language model reads the queries as captions are
+ * written: the kind whose middle lies in the cell, the larger one's where two do; in an empty cell the
+ * colour of the background, but in three of five nothing, as there are so many. */
 static void add_query_classes(
     struct line *line, const struct kinds *kinds, const struct scene *scene)
 {
-	int classes[QUERIES];
-	for (int i = 0; i < QUERIES; i++)
-		classes[i] = -1;
-	for (int i = 0; i < OBJECTS_MOST; i++)
-		classes[i] = class_none(kinds);
+	int classes[CELLS * CELLS], area[CELLS * CELLS] = { 0 };
+	for (int i = 0; i < CELLS * CELLS; i++)
+		classes[i] = (i * 7 + scene->objects[0].kind) % 5 < 2
+		                 ? class_colour(kinds, scene->backdrop.colour)
+		                 : -1;
 	for (int i = 0; i < scene->count; i++) {
-		int zone;
-		scene_zone(scene, &scene->objects[i], &zone);
-		classes[i] = scene->objects[i].kind;
-		classes[4 + i] = class_zone(kinds, zone);
-		classes[10 + i] = class_size(kinds, scene->objects[i].size);
+		const struct object *object = &scene->objects[i];
+		int column = (2 * object->x + object->width) * CELLS / (2 * scene->side);
+		int row = (2 * object->y + object->height) * CELLS / (2 * scene->side);
+		int cell = column * CELLS + row;
+		if (object->width * object->height > area[cell]) {
+			area[cell] = object->width * object->height;
+			classes[cell] = object->kind;
+		}
 	}
-	classes[8] = class_colour(kinds, scene->backdrop.colour);
-	classes[9] = class_number(kinds, scene->count);
-	add_numbers(line, "kinds", classes, QUERIES);
+	add_numbers(line, "kinds", classes, CELLS * CELLS);
 }
 
 static void add_wrong(struct line *line, const struct kinds *kinds, const struct scene_text *text,

@@ -119,15 +119,18 @@ def check_layout(scene, split):
 
 
 def check_classes(scene):
-    first, entry, count = scene.classes.first, scene.entry, len(scene.objects)
-    want = scene.kinds + [first["none"]] * (4 - count)
-    want += [first["zone"] + scene.zone(i) for i in range(count)] + [-1] * (4 - count)
+    entry = scene.entry
     colour = [n for n, g in scene.classes.group.items()
-              if g == "colour" and scene.classes.name[n]["en"] == scene.colour]
-    want += colour + [first["number"] + count - 1]
-    sizes = (26, 30, 34, 39, 45, 52, 60, 69, 79)
-    want += [first["size"] + sizes.index(o["size"]) // 3 for o in scene.objects] + [-1] * (4 - count)
-    assert entry["kinds"] == want + [-1, -1], "classes of queries"
+              if g == "colour" and scene.classes.name[n]["en"] == scene.colour][0]
+    want = [colour if (i * 7 + scene.kinds[0]) % 5 < 2 else -1 for i in range(16)]
+    largest = {}
+    for i, o in enumerate(scene.objects):
+        x, y = scene.middle(i)
+        cell = int(x * 4 // SIDE) * 4 + int(y * 4 // SIDE)
+        if o["width"] * o["height"] > largest.get(cell, 0):
+            largest[cell] = o["width"] * o["height"]
+            want[cell] = o["kind"]
+    assert entry["kinds"] == want, "classes of queries"
     assert len(entry["patches"]) == 64, "patches"
     for place, kind in enumerate(entry["patches"]):
         x, y = place % 8 * PATCH, place // 8 * PATCH
