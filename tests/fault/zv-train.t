@@ -159,8 +159,7 @@ for part in vit qformer llm; do
 done
 mkdir other && seed-model --seed 2 other >/dev/null
 zv-encode -q -m other -o other.zv a.jpg b.jpg
-refused "features of another encoder" "a.jpg: encoded with another model" 1 contrast -m ziya pairs.jsonl --features other.zv -b 2 --steps 1
-rm -rf none
+refused "features of another encoder" "other.zv: encoded with another model" 2 contrast -m ziya pairs.jsonl --features other.zv -b 2 --steps 1
 zv-qformer -q -m ziya -o prompts.zv feats.zv
 refused "soft prompts as features" "prompts.zv: *tokens x" 2 contrast -m ziya pairs.jsonl --features prompts.zv -b 2 --steps 1
 refused "a picture as features" "a.jpg: " 2 contrast -m ziya pairs.jsonl --features a.jpg -b 2 --steps 1
