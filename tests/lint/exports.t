@@ -23,7 +23,7 @@ fi
 #   saves_most             what recomputation saves
 #   template_parse         templates in memory, as above
 contract='answer_add bf16_from_f32 checkpoint_find contrast_of
-	contrast_train match_draw optimiser_ref product_run_threads
+	contrast_train generate_of generate_run match_draw optimiser_ref product_run_threads
 	reader_open_memory saves_most template_parse'
 
 for source in lib/*/*.c cmd/*.c; do
