@@ -16,6 +16,7 @@ struct sizes {
 	int64_t llm_width, contrast_width, vocabulary, positions; /* 0: none */
 	int instruction;
 	double query_spread;
+	double branch; /* factor of what is added to the residual; small: layers begin as nothing */
 };
 
 /* The text branch's vocabulary. */
@@ -98,6 +99,7 @@ static int read_sizes(struct new_part *part, const struct new_model_sizes *all, 
 	sizes->mlp_width = 4 * sizes->width;
 	sizes->cross_frequency = 2;
 	sizes->query_spread = 0.02;
+	sizes->branch = 1;
 	if (new_part_whole(part, "mlp_width", 1, PARAMETERS_WIDTH_MOST, &sizes->mlp_width) < 0 ||
 	    new_part_whole(
 	        part, "cross_frequency", 1, PARAMETERS_LAYERS_MOST, &sizes->cross_frequency) < 0 ||
@@ -105,7 +107,8 @@ static int read_sizes(struct new_part *part, const struct new_model_sizes *all, 
 	    new_part_whole(part, "queries", 1, PARAMETERS_WIDTH_MOST, &sizes->queries) < 0 ||
 	    new_part_real(part, "norm_eps", 0, 1, "1e-12") < 0 ||
 	    read_width(part, "llm_width", all->llm_width, &sizes->llm_width) < 0 ||
-	    new_config_real(part->config, "qformer.query_spread", 0, 100, &sizes->query_spread) < 0)
+	    new_config_real(part->config, "qformer.query_spread", 0, 100, &sizes->query_spread) < 0 ||
+	    new_config_real(part->config, "qformer.branch", 0, 1, &sizes->branch) < 0)
 		return -1;
 	if (sizes->encoder_width == 0)
 		return error_input("the setting qformer.encoder_width is missing");
@@ -115,16 +118,17 @@ static int read_sizes(struct new_part *part, const struct new_model_sizes *all, 
 }
 
 static void put_attention(
-    struct new_part *part, size_t width, size_t keys, const char *kind, size_t n)
+    struct new_part *part, const struct sizes *sizes, size_t keys, const char *kind, size_t n)
 {
+	size_t width = (size_t)sizes->width;
 	new_part_linear(
 	    part, width, width, NEW_NORMAL, 1, "encoder.layer.%zu.%s.attention.query", n, kind);
 	new_part_linear(
 	    part, width, keys, NEW_NORMAL, 1, "encoder.layer.%zu.%s.attention.key", n, kind);
 	new_part_linear(
 	    part, width, keys, NEW_NORMAL, 1, "encoder.layer.%zu.%s.attention.value", n, kind);
-	new_part_linear(
-	    part, width, width, NEW_NORMAL, 1, "encoder.layer.%zu.%s.output.dense", n, kind);
+	new_part_linear(part, width, width, NEW_NORMAL, sizes->branch,
+	    "encoder.layer.%zu.%s.output.dense", n, kind);
 	new_part_norm(part, width, true, "encoder.layer.%zu.%s.output.LayerNorm", n, kind);
 }
 
@@ -133,7 +137,8 @@ static void put_mlp(struct new_part *part, const struct sizes *sizes, const char
 	size_t width = (size_t)sizes->width, mlp = (size_t)sizes->mlp_width;
 	new_part_linear(
 	    part, mlp, width, NEW_NORMAL, 1, "encoder.layer.%zu.intermediate%s.dense", n, kind);
-	new_part_linear(part, width, mlp, NEW_NORMAL, 1, "encoder.layer.%zu.output%s.dense", n, kind);
+	new_part_linear(
+	    part, width, mlp, NEW_NORMAL, sizes->branch, "encoder.layer.%zu.output%s.dense", n, kind);
 	new_part_norm(part, width, true, "encoder.layer.%zu.output%s.LayerNorm", n, kind);
 }
 
@@ -166,9 +171,9 @@ static void put_tensors(struct new_part *part, const struct sizes *sizes, const 
 	new_part_table(part, (size_t)sizes->queries, width, sizes->query_spread, "query_tokens");
 	new_part_norm(part, width, true, "layernorm");
 	for (size_t n = 0; n < (size_t)sizes->layers; n++) {
-		put_attention(part, width, width, "attention", n);
+		put_attention(part, sizes, width, "attention", n);
 		if (n % (size_t)sizes->cross_frequency == 0)
-			put_attention(part, width, (size_t)sizes->encoder_width, "crossattention", n);
+			put_attention(part, sizes, (size_t)sizes->encoder_width, "crossattention", n);
 		put_mlp(part, sizes, "_query", n);
 		if (words->wordpiece)
 			put_mlp(part, sizes, "", n);
@@ -190,7 +195,7 @@ static void put_fingerprint(struct new_part *part, const char *word, const struc
 
 int new_qformer_write(struct new_part *part, struct new_model_sizes *all)
 {
-	struct sizes sizes = { -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0 };
+	struct sizes sizes = { -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 1 };
 	struct words words = { 0 };
 	int status = read_sizes(part, all, &sizes), found = 0;
 	if (status == 0)
