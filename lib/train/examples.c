@@ -129,6 +129,8 @@ static int scan_file(struct example_file *file)
 		bad += !good;
 		offset += size + 1;
 	}
+	if (file->count == 0 && bad == 0)
+		return error_system("no lines in it");
 	if (file->count == 0 || bad > (file->count + bad) / BAD_SHARE)
 		return error_system("%zu of %zu lines are bad: that is more than one of %d", bad,
 		    file->count + bad, (int)BAD_SHARE);

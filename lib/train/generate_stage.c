@@ -247,7 +247,7 @@ static int run(struct generate *generate, const struct example *examples, size_t
 		return -1;
 	if (generate->batch.sequences.counted == 0)
 		return 0;
-	report->examples += pictures->count;
+	report->examples += generate->batch.count;
 	return picture_batch_forward(pictures, below ? generate->saves : NULL) < 0
 	           ? -1
 	           : generate_run(generate, micro_step, training, scale, report);

@@ -59,7 +59,8 @@ static int ask(struct asking *asking, const struct template_turn *turns, size_t 
 		return -1;
 	if (batch->sequences.count == sequences) {
 		message_failure(EXIT_ITEM, asking->example->key,
-		    "the question has more than %zu tokens; left out", generate->language.text_most);
+		    "what stands before the answer leaves no room in %zu rows; left out",
+		    language_batch_most(&generate->language, generate->network->queries));
 		return 0;
 	}
 	if (add_question(generate, question) < 0)

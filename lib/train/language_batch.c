@@ -61,8 +61,7 @@ int language_batch_end(struct language_batch *batch)
 	return 0;
 }
 
-/* Rows that a sequence may have. */
-static size_t rows_most(const struct language_part *part, size_t picture_rows)
+size_t language_batch_most(const struct language_part *part, size_t picture_rows)
 {
 	size_t positions = llama_network_positions(part->network);
 	size_t most = part->text_most + picture_rows;
@@ -128,7 +127,8 @@ int language_batch_talk(const struct language_part *part, struct language_batch 
 			    encode_answer(part, turns[i].answer, &answer) < 0)
 				status = -1;
 			else
-				status = add_turn(batch, &before, &answer, prompt, rows_most(part, rows), &begun);
+				status = add_turn(
+				    batch, &before, &answer, prompt, language_batch_most(part, rows), &begun);
 		}
 		talk[i].answer = turns[i].answer;
 		if (only == i)
@@ -146,11 +146,11 @@ int language_batch_text(
 {
 	struct bpe_options options = prompt_answer_options(&part->rules);
 	struct ids ids = { 0 };
-	size_t most = rows_most(part, 0);
+	size_t most = language_batch_most(part, 0);
 	int status = part->bos >= 0 ? ids_add(&ids, part->bos) : 0;
 	if (status == 0)
 		status = bpe_encode(part->bpe, text, strlen(text), &options, &ids);
-	if (status == 0)
+	if (status == 0 && bpe_eos(part->bpe) >= 0)
 		status = ids_add(&ids, bpe_eos(part->bpe));
 	if (status == 0)
 		status = language_batch_begin(batch, 0);

@@ -57,6 +57,9 @@ int language_batch_begin(struct language_batch *batch, size_t prompt);
 int language_batch_add(struct language_batch *batch, const int32_t *ids, size_t count, bool answer);
 int language_batch_end(struct language_batch *batch);
 
+/* Rows that a sequence may have, those of its soft prompt included. */
+size_t language_batch_most(const struct language_part *part, size_t picture_rows);
+
 /* A talk about the soft prompt (rows 0: about nothing) as sequences in which answers count: all of
  * them, or only number `only`, at which the talk then ends (SIZE_MAX: all). Each answer stands
  * behind the very rows that zv-generate would make of the talk so far; where these go on from the

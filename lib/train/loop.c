@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 enum { KEYS_BYTES = 1500 };
+enum { LEFT_OUT_MOST = 100, LEFT_OUT_SHARE = 10 }; /* then something is wrong with the run */
 
 /* What becomes of a step. */
 enum course {
@@ -56,12 +57,30 @@ static void list_keys(const struct loop *loop, char *text, size_t size)
 /* Training goes no further: say where, with what, and what is left. */
 static enum course stop_broken(const struct loop *loop, double loss, const char *keys)
 {
+	char checkpoint[PATH_MAX + 64] = "there is no checkpoint";
+	if (loop->saved_step > 0)
+		snprintf(checkpoint, sizeof checkpoint, "the last good checkpoint is that of step %llu, %s",
+		    (unsigned long long)loop->saved_step, loop->checkpoint);
 	message_failure(EXIT_ITEM, NULL,
-	    "step %llu: %s (loss %g, norm of the gradient %g); %s%s; the examples were %s",
-	    (unsigned long long)loop->state.step + 1, "the run has left the finite numbers", loss,
-	    loop->norm, loop->saved ? "the last good checkpoint is " : "there is no checkpoint",
-	    loop->saved ? loop->checkpoint : "", keys);
+	    "step %llu: the run has left the finite numbers (loss %g, norm of the gradient %g); %s; "
+	    "the "
+	    "examples were %s",
+	    (unsigned long long)loop->state.step + 1, loss, loop->norm, checkpoint, keys);
 	return COURSE_BROKEN;
+}
+
+/* Examples that cannot be used are told one by one; a hundred of them and every tenth are too many. */
+static int count_used(struct loop *loop, const struct stage_report *part)
+{
+	loop->given += (double)loop->request->stage.batch;
+	loop->used += (double)part->examples;
+	double left_out = loop->given - loop->used;
+	if (left_out < LEFT_OUT_MOST || left_out * LEFT_OUT_SHARE < loop->given)
+		return 0;
+	return error_system(
+	    "%.0f of %.0f examples had to be left out: are the folder, the features, the "
+	    "language and the model the right ones?",
+	    left_out, loop->given);
 }
 
 /* Gradients of all micro-batches of the step. */
@@ -77,7 +96,8 @@ static enum course run_batches(struct loop *loop, struct stage_report *report)
 			return COURSE_SIGNAL;
 		if (loop_read(loop, micro_step) < 0 ||
 		    request->kind->step(loop->stage, loop->examples, request->stage.batch, micro_step,
-		        1.0f / (float)request->accumulate, &part) < 0)
+		        1.0f / (float)request->accumulate, &part) < 0 ||
+		    count_used(loop, &part) < 0)
 			return COURSE_FAILED;
 		if (!isfinite(part.total)) {
 			char keys[KEYS_BYTES];
@@ -106,7 +126,6 @@ static enum course run_step(struct loop *loop)
 	loop->rate = schedule_rate(&loop->schedule, loop->state.step);
 	adamw_step(&loop->adamw, loop->parts, loop->count, loop->rate, loop->norm);
 	loop->state.step++;
-	loop->saved = false;
 	add_report(&loop->since, &report);
 	return COURSE_ON;
 }
@@ -147,19 +166,19 @@ static int write_log(struct loop *loop, double now)
 	           : 0;
 }
 
-/* The losses of each step go into the figures of the log's next line. */
+/* The losses of each step go into the figures of the log's next line, at steps that do not depend on
+ * where a run was interrupted. */
 static int tell(struct loop *loop)
 {
 	double now = loop_seconds();
 	tell_progress(loop, now);
-	bool due = loop->state.step - loop->since_step >= loop->request->log_every ||
+	bool due = loop->state.step % loop->request->log_every == 0 ||
 	           loop->state.step == loop->schedule.steps;
 	if (!due)
 		return 0;
 	if (loop->log && write_log(loop, now) < 0)
 		return -1;
 	loop->since = (struct stage_report){ 0 };
-	loop->since_step = loop->state.step;
 	loop->since_time = now;
 	return 0;
 }
@@ -178,7 +197,7 @@ static int save_checkpoint(struct loop *loop)
 {
 	if (loop_save(loop, loop->checkpoint) < 0)
 		return -1;
-	loop->saved = true;
+	loop->saved_step = loop->state.step;
 	return 0;
 }
 
@@ -186,9 +205,9 @@ static int save_checkpoint(struct loop *loop)
 static int end_by_signal(struct loop *loop)
 {
 	progress_clear();
-	if (!loop->saved && loop->state.step > 0 && save_checkpoint(loop) < 0)
+	if (loop->saved_step < loop->state.step && save_checkpoint(loop) < 0)
 		return -1;
-	if (loop->saved)
+	if (loop->saved_step > 0)
 		message_note(loop->checkpoint, "checkpoint of step %llu; --resume goes on from there",
 		    (unsigned long long)loop->state.step);
 	run_log_close(loop->log);
@@ -217,7 +236,6 @@ static enum course run_steps(struct loop *loop)
 	progress_begin("steps", loop->schedule.steps);
 	progress_skip(loop->state.step);
 	loop->started = loop->since_time = loop_seconds();
-	loop->since_step = loop->state.step;
 	loop->told = loop->state.step * 10 / loop->schedule.steps;
 	while (course == COURSE_ON && loop->state.step < loop->schedule.steps) {
 		course = *interrupt_flag() ? COURSE_SIGNAL : run_step(loop);
@@ -246,9 +264,13 @@ static struct result result_of(const struct loop *loop)
 /* Back to the best state, if that is wanted and the last is another. */
 static int take_best(struct loop *loop)
 {
-	if (!loop->request->keep_best || loop->state.best_step == 0 ||
-	    loop->state.best_step == loop->state.step)
+	if (!loop->request->keep_best || loop->state.best_step == loop->state.step)
 		return 0;
+	if (loop->state.best_step == 0) {
+		message_failure(EXIT_ITEM, loop->request->valid,
+		    "nothing could be measured on it: the result is the state at the end");
+		return 0;
+	}
 	uint64_t step = loop->state.best_step;
 	int found = run_state_read(loop->best, &loop->state, &loop->adamw, loop->parts, loop->count);
 	if (found <= 0)
@@ -259,16 +281,28 @@ static int take_best(struct loop *loop)
 	return 0;
 }
 
+static void remove_checkpoints(const struct loop *loop)
+{
+	unlink(loop->checkpoint);
+	unlink(loop->best);
+}
+
 static int finish(struct loop *loop)
 {
+	const struct train_request *request = loop->request;
+	double all = (double)loop->state.step * (double)request->accumulate;
+	if (loop->used == 0 && loop->given >= all * (double)request->stage.batch) {
+		if (loop->saved_step > 0)
+			remove_checkpoints(loop); /* nothing in them to go on from */
+		return error_system("not one of the examples could be used, so nothing was trained");
+	}
 	if (take_best(loop) < 0)
 		return -1;
 	loop_exchange_averages(loop);
 	struct result result = result_of(loop);
 	if (result_write(&result) < 0)
 		return -1;
-	unlink(loop->checkpoint);
-	unlink(loop->best);
+	remove_checkpoints(loop);
 	struct run_log *log = loop->log;
 	loop->log = NULL;
 	return run_log_close(log) < 0 ? error_context("%s", loop->request->log) : 0;
@@ -318,5 +352,5 @@ int train_run(const struct train_request *request)
 	if (status == 0)
 		status = run(&loop);
 	loop_close(&loop);
-	return status;
+	return status < 0 ? error_as(ERROR_SYSTEM) : 0; /* whatever it is, there is no result */
 }

@@ -154,13 +154,42 @@ static int name_checkpoints(struct loop *loop)
 	           : 0;
 }
 
+/* What takes hours to make must have a place: is there the folder that path lies in? */
+static int check_folder(const char *path)
+{
+	char folder[PATH_MAX];
+	size_t size = strlen(path);
+	while (size > 1 && path[size - 1] == '/')
+		size--;
+	while (size > 0 && path[size - 1] != '/')
+		size--;
+	int length = size > 0 ? snprintf(folder, sizeof folder, "%.*s", (int)size, path)
+	                      : snprintf(folder, sizeof folder, ".");
+	if (length < 0 || (size_t)length >= sizeof folder)
+		return error_system("%s: the name is too long", path);
+	return access(folder, W_OK | X_OK) < 0 ? error_system("%s: cannot be written there:", path) : 0;
+}
+
+/* The checkpoint's numbers are of a run on other data? */
+static int check_examples(const struct loop *loop)
+{
+	size_t count = examples_count(loop->data);
+	if (loop->state.examples == count)
+		return 0;
+	return error_system("the run was started with %llu examples, now there are %zu: go on with the "
+	                    "same files, or begin anew",
+	    (unsigned long long)loop->state.examples, count);
+}
+
 /* Go on with an earlier run, or make sure that none is lost. */
 static int open_state(struct loop *loop)
 {
 	const struct train_request *request = loop->request;
-	loop->state = (struct run_state){ .settings = request->settings };
+	loop->state =
+	    (struct run_state){ .examples = examples_count(loop->data), .settings = request->settings };
 	struct stat status;
-	if (name_checkpoints(loop) < 0)
+	if (name_checkpoints(loop) < 0 || check_folder(request->output) < 0 ||
+	    check_folder(loop->checkpoint) < 0)
 		return -1;
 	/* It is removed in the end: no device may be lost so. */
 	if (stat(loop->checkpoint, &status) == 0 && !S_ISREG(status.st_mode))
@@ -173,14 +202,14 @@ static int open_state(struct loop *loop)
 		                 loop->checkpoint);
 	int found =
 	    run_state_read(loop->checkpoint, &loop->state, &loop->adamw, loop->parts, loop->count);
-	if (found < 0)
+	if (found < 0 || check_examples(loop) < 0)
 		return error_context("%s", loop->checkpoint);
 	if (found == 0)
 		message_note(loop->checkpoint, "no checkpoint; the run begins at its start");
 	else
 		message_note(loop->checkpoint, "the run goes on behind step %llu",
 		    (unsigned long long)loop->state.step);
-	loop->saved = found > 0;
+	loop->saved_step = found > 0 ? loop->state.step : 0;
 	return 0;
 }
 
@@ -226,22 +255,13 @@ void loop_close(struct loop *loop)
 
 /* --- examples -----------------------------------------------------------------------------------*/
 
-static int read_one(struct examples *from, size_t line, struct example *example)
-{
-	char place[PATH_MAX + 32];
-	if (examples_read(from, line, example) == 0)
-		return 0;
-	examples_place(from, line, place, sizeof place);
-	return error_context("%s", place);
-}
-
 int loop_read(struct loop *loop, uint64_t micro_step)
 {
 	size_t batch = loop->request->stage.batch;
 	clear_examples(loop);
 	for (size_t i = 0; i < batch; i++) {
 		loop->lines[i] = examples_draw(loop->data, micro_step * batch + i);
-		if (read_one(loop->data, loop->lines[i], &loop->examples[i]) < 0)
+		if (examples_read(loop->data, loop->lines[i], &loop->examples[i]) < 0)
 			return -1;
 	}
 	return 0;
@@ -253,7 +273,7 @@ int loop_read_valid(struct loop *loop, size_t first, size_t *count)
 	clear_examples(loop);
 	*count = all - first < batch ? all - first : batch;
 	for (size_t i = 0; i < *count; i++)
-		if (read_one(loop->valid, first + i, &loop->examples[i]) < 0)
+		if (examples_read(loop->valid, first + i, &loop->examples[i]) < 0)
 			return -1;
 	return 0;
 }

@@ -26,11 +26,11 @@ struct loop {
 	struct example *examples;  /* of a micro-batch [batch] */
 	size_t *lines;             /* which they are [batch] */
 	struct stage_report since; /* since the last line of the log, */
-	uint64_t since_step;       /* after this step, at this time */
-	double since_time;
+	double since_time;         /* when that was */
 	double started;
-	double rate, norm; /* of the last step */
-	bool saved;        /* a checkpoint of state.step is there */
+	double rate, norm;   /* of the last step */
+	uint64_t saved_step; /* of the checkpoint that is there; 0: none */
+	double given, used;  /* examples of this run, and how many of them could be used */
 };
 
 /* Files, stage, optimiser; the state of an earlier run. 0 or -1. */

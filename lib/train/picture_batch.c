@@ -10,7 +10,6 @@
 
 /* Streams of random numbers of a run (random.h) that are the pictures'. */
 enum { STREAM_VIEWS = 0x56, STREAM_WINDOWS = 0x57 };
-enum { LEFT_OUT_MOST = 100, LEFT_OUT_SHARE = 10 }; /* then something is wrong with the run */
 
 int picture_batch_open(struct picture_batch *batch, const struct stage_options *options,
     struct weights *vit, size_t width)
@@ -183,16 +182,8 @@ int picture_batch_read(struct picture_batch *batch, const struct example *exampl
 		return -1;
 	if (count == 0)
 		return 0;
-	if (batch->vit ? read_pictures(batch, examples, count, micro_step, varied) < 0
-	               : read_features(batch, examples, count, micro_step, varied) < 0)
-		return -1;
-	batch->seen += count;
-	batch->left_out += count - batch->count;
-	if (batch->left_out < LEFT_OUT_MOST || batch->left_out < batch->seen / LEFT_OUT_SHARE)
-		return 0;
-	return error_system("%zu of %zu pictures had to be left out: are the folder, the features and "
-	                    "the model the right ones?",
-	    batch->left_out, batch->seen);
+	return batch->vit ? read_pictures(batch, examples, count, micro_step, varied)
+	                  : read_features(batch, examples, count, micro_step, varied);
 }
 
 int picture_batch_forward(struct picture_batch *batch, struct saves *saves)

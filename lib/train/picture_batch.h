@@ -29,8 +29,6 @@ struct picture_batch {
 	float *features;              /* [count][tokens][width] */
 	struct vit_pictures pictures; /* with an encoder */
 
-	size_t seen, left_out; /* pictures of the run so far */
-
 	/* Memory, growing only. */
 	size_t example_capacity, feature_capacity, pixel_capacity;
 	float *pixels;
@@ -42,9 +40,9 @@ int picture_batch_open(struct picture_batch *batch, const struct stage_options *
     struct weights *vit, size_t width);
 void picture_batch_close(struct picture_batch *batch);
 
-/* Read what the examples show. What cannot be read is left out with a message; once that is a
- * hundred pictures and every tenth, it is an error. varied: views, augmentation and windows of the
- * position grid by micro_step; otherwise the plain picture, as for validation. 0 or -1. */
+/* Read what the examples show. What cannot be read is left out with a message. varied: views,
+ * augmentation and windows of the position grid by micro_step; otherwise the plain picture, as for
+ * validation. 0 or -1. */
 int picture_batch_read(struct picture_batch *batch, const struct example *examples, size_t count,
     uint64_t micro_step, bool varied);
 

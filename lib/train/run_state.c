@@ -1,7 +1,7 @@
 /* run_state.c - checkpoints of training (see run_state.h). The file has the form of a model file, so
  * that it can be mapped, verified and searched, and listed with zv-ls:
  *     config                          name "run", words: stage=run, PART_weights=<fingerprint>
- *     numbers                         Q [4]: step, best_step, bad_steps, steps of the optimiser
+ *     numbers                         Q [4]: step, best_step, examples, steps of the optimiser
  *     best                            d [1]
  *     settings                        B: the run's settings as text
  *     value/PART/NAME and first/, second/, average/   f32: of each trained parameter
@@ -84,7 +84,7 @@ static int put_parameter(
 static int put_all(struct writer *writer, const struct run_state *state, const struct adamw *adamw,
     struct weights *const *parts, size_t count)
 {
-	const uint64_t numbers[NUMBERS] = { state->step, state->best_step, state->bad_steps,
+	const uint64_t numbers[NUMBERS] = { state->step, state->best_step, state->examples,
 		adamw->step };
 	const char *settings = state->settings ? state->settings : "";
 	const struct parameter *parameter;
@@ -239,7 +239,7 @@ static int read_all(const struct model_file *file, struct run_state *state, stru
 	memcpy(&state->best, best, sizeof state->best);
 	state->step = numbers[0];
 	state->best_step = numbers[1];
-	state->bad_steps = numbers[2];
+	state->examples = numbers[2];
 	adamw->step = numbers[3];
 	return 1;
 }

@@ -67,11 +67,10 @@ static int add_talk(struct stage *stage, const struct example *example)
 	const struct language_part *part = &stage->language;
 	struct template_turn turns[EXAMPLE_TURNS_MOST];
 	struct ids ids = { 0 };
-	size_t count = 0, most = part->text_most, positions = llama_network_positions(part->network);
+	size_t count = 0, most = language_batch_most(part, 0);
 	for (; count < example->turn_count && count < EXAMPLE_TURNS_MOST; count++)
 		turns[count] =
 		    (struct template_turn){ example->turns[count].question, example->turns[count].answer };
-	most = most < positions ? most : positions;
 	int status = prompt_sequence(&part->rules, turns, count, 0, &ids);
 	if (status == 0 && part->eos >= 0)
 		status = ids_add(&ids, part->eos);
@@ -102,14 +101,18 @@ static int add_example(struct stage *stage, const struct example *example)
 	return example->turn_count > 0 ? add_talk(stage, example) : add_captions(stage, example);
 }
 
-static int fill_batch(struct stage *stage, const struct example *examples, size_t count)
+/* *used: how many of the examples have a text. */
+static int fill_batch(
+    struct stage *stage, const struct example *examples, size_t count, size_t *used)
 {
 	language_batch_clear(&stage->batch);
 	for (size_t i = 0; i < count; i++) {
 		size_t before = stage->batch.count;
 		if (add_example(stage, &examples[i]) < 0)
 			return -1;
-		if (stage->batch.count == before)
+		if (stage->batch.count > before)
+			*used += 1;
+		else
 			message_failure(EXIT_ITEM, examples[i].key, "an example without text; left out");
 	}
 	return 0;
@@ -118,12 +121,11 @@ static int fill_batch(struct stage *stage, const struct example *examples, size_
 static int run(struct stage *stage, const struct example *examples, size_t count,
     uint64_t micro_step, bool training, float scale, struct stage_report *report)
 {
-	if (fill_batch(stage, examples, count) < 0)
+	if (fill_batch(stage, examples, count, &report->examples) < 0)
 		return -1;
 	struct language_pass pass = {
 		.batch = &stage->batch, .micro_step = micro_step, .scale = scale, .training = training
 	};
-	report->examples += count;
 	int status = language_part_run(&stage->language, &pass, stage->saves, stage->workspace, report);
 	saves_reset(stage->saves, 0);
 	saves_reset(stage->workspace, 0);

@@ -199,11 +199,33 @@ like "not with other settings" "$(run -o stopped --resume --steps 5 2>&1)" "*ste
 ok "--force begins anew" run -o stopped --force
 same_model "and ends as ever" one stopped
 
+# What the log tells, and when, does not depend on where a run was interrupted.
+zv-train text -q -m toy -o late texts.jsonl --steps 2000 -b 1 --log late.log --log-every 1 --save-every 0 >/dev/null &
+while [ "$(wc -l <late.log 2>/dev/null || echo 0)" -lt 7 ]; do sleep 0.02; done
+kill -TERM $!
+wait $! 2>/dev/null
+at=$(field step late.log)
+status "not with other data" 2 zv-train text -q -m toy -o late pairs.jsonl --steps 2000 -b 1 --resume
+awk '{ print } END { print "{\"text\":\"more\"}" }' texts.jsonl >more.jsonl
+cp texts.jsonl texts.kept && cp more.jsonl texts.jsonl
+like "nor with lines that have come since" "$(zv-train text -m toy -o late texts.jsonl --steps 2000 -b 1 \
+	--save-every 0 --resume 2>&1)" "*started with 32 examples, now there are 33*"
+cp texts.kept texts.jsonl
+ok "it goes on from step $at" zv-train text -q -m toy -o late texts.jsonl --steps 2000 -b 1 --log late.log \
+	--log-every 400 --save-every 0 --resume
+is "the log has the lines of the whole run" "$(sed -n "$((at + 1)),\$p" late.log | sed 's/.*"step":\([0-9]*\),.*/\1/' |
+	awk '$1 % 400' | wc -l)" 0
+
 ### what goes wrong
 zv-train text -q -m toy -o broken texts.jsonl --steps 50 -b 4 --rate 100 --warm-up 0 --schedule constant --save-every 1 --decay 100 2>message
 is "numbers that are not finite: status" "$?" 1
 like "the message has the step and the checkpoint" "$(cat message)" "*step *finite*broken.checkpoint; the examples were *"
 ok "and nothing is written" test ! -e broken
+step=$(sed -n 's/.*: step \([0-9]*\):.*/\1/p' message)
+zv-train text -q -m toy -o bursts texts.jsonl --steps 50 -b 4 --rate 100 --warm-up 0 --schedule constant --save-every $((step - 2)) \
+	--decay 100 2>message
+like "or the checkpoint before" "$(cat message)" \
+	"*step $step:*the last good checkpoint is that of step $((step - 2)), bursts.checkpoint; *"
 awk 'NR == 7 { print "{\"image\":" } { print } ' pairs.jsonl pairs.jsonl pairs.jsonl pairs.jsonl >bad.jsonl
 zv-train contrast -q -m toy -o good --features feats.zv bad.jsonl --steps 2 -b 4 2>message
 is "a bad line in 128: status" "$?" 1
@@ -219,6 +241,28 @@ like "it is named, too" "$(cat message)" "*nowhere.ppm*"
 status "features of another encoder" 2 zv-train contrast -q -m seen -o wrong --features feats.zv pairs.jsonl --steps 2 -b 4
 status "a result that is there already" 2 zv-train text -q -m toy -o said texts.jsonl --steps 1
 
+printf '\n \n' >blank.jsonl
+like "a file without lines" "$(zv-train text -m toy -o none blank.jsonl --steps 1 2>&1)" "*blank.jsonl: no lines in it"
+printf '{"image":"p00.ppm"}\n' >mute.jsonl
+for stage in contrast generate instruct; do
+	status "$stage: no example can be used" 2 zv-train $stage -q -m toy -o none --features feats.zv mute.jsonl --steps 2 -b 4
+	ok "$stage: nothing is written" test ! -e none -a ! -e none.checkpoint
+done
+like "text: nor there" "$(zv-train text -q -m toy -o none mute.jsonl --steps 2 -b 4 2>&1)" "*not one of the examples could be used*"
+like "it ends soon" "$(zv-train text -q -m toy -o none mute.jsonl --steps 1000000 -b 8 2>&1)" "*104 of 104 examples had to be left out*"
+like "held-out examples that measure nothing" "$(zv-train contrast -q -m toy -o unmeasured --features feats.zv pairs.jsonl \
+	--steps 2 -b 4 --valid mute.jsonl --keep best 2>&1)" "*mute.jsonl: nothing could be measured*"
+like "a result without a folder is refused at once" \
+	"$(zv-train text -m toy -o no/where texts.jsonl --steps 1000000 2>&1)" "zv-train: no/where: cannot be written there:*"
+like "or a checkpoint" "$(zv-train text -m toy -o none texts.jsonl --steps 1000000 --checkpoint no/where 2>&1)" \
+	"zv-train: no/where: cannot be written there:*"
+status "too few examples for a step" 2 zv-train text -q -m toy -o none few.jsonl --epochs 1
+status "a pattern that is none" 2 zv-train text -q -m toy -o none few.jsonl --steps 1 --lora 4 --lora-targets '('
+# A tokenizer without </s>: nothing ends a text.
+LC_ALL=C sed 's,</s>,<_s>,' tok/tokenizer.model >tok/endless.model
+zv-train new --config toy.conf -o endless llm.tokenizer=tok/endless.model
+ok "a tokenizer without </s>" zv-train text -q -m endless -o unended texts.jsonl --steps 1 -b 4
+
 ### adapters
 # shellcheck disable=SC2317 # ok and status call it
 tune() { zv-train instruct -q -m said --features feats.zv talks.jsonl --steps 20 -b 8 --rate 1e-2 --train lora "$@" >/dev/null; }
@@ -230,6 +274,10 @@ zv-generate -m merged --any-maker -p 'Where?' prompts.zv >wanted
 same "say the same" got wanted
 ok "or beside the model" tune --lora 4 -o kept
 same "as the same file" kept/adapter.zv style.zv
+ok "train the rest" zv-train contrast -q -m kept -o keeps --features feats.zv pairs.jsonl --steps 1 -b 4
+same "they stay beside the model" keeps/adapter.zv style.zv
+ok "train what they are for" zv-train text -q -m kept -o loses texts.jsonl --steps 1 -b 4
+ok "they do not fit any more" test ! -e loses/adapter.zv
 ok "go on with them" tune --adapter style.zv -o more.zv
 status "they are other ones then" 1 cmp -s style.zv more.zv
 ok "a pattern for layers" tune --lora 2 --rslora --lora-targets 'model\.layers\.1\.mlp\..*' -o mlp.zv

@@ -273,7 +273,7 @@ static void test_files(void)
 		{ "none", "none: cannot open" },
 		{ "empty", "empty: no lines in it" },
 		{ "folder", "folder: not a regular file" },
-		{ "blank", "blank: 0 of 0 lines" },
+		{ "blank", "blank: no lines in it" },
 		{ "good=0", "good=0: cannot open" },
 	};
 	write_text("empty", "");

@@ -40,7 +40,7 @@ static struct run begin(uint32_t seed, bool average)
 		.state = { .step = seed,
 		    .best = 1.0 / seed,
 		    .best_step = seed + 1,
-		    .bad_steps = seed + 2,
+		    .examples = seed + 2,
 		    .settings = settings } };
 	static const char *const names[PARTS] = { "vit", "qformer" };
 	for (int part = 0; part < PARTS; part++) {
@@ -80,7 +80,7 @@ static bool same(const struct run *a, const struct run *b)
 {
 	const struct parameter *one, *two;
 	if (a->state.step != b->state.step || a->state.best != b->state.best ||
-	    a->state.best_step != b->state.best_step || a->state.bad_steps != b->state.bad_steps ||
+	    a->state.best_step != b->state.best_step || a->state.examples != b->state.examples ||
 	    a->adamw.step != b->adamw.step)
 		return false;
 	for (int part = 0; part < PARTS; part++)
