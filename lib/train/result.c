@@ -111,16 +111,14 @@ struct names {
 	size_t count;
 };
 
-static void add_name(struct names *names, const char *name)
+static int add_name(struct names *names, const char *name)
 {
-	for (size_t i = 0; i < names->count; i++)
-		if (strcmp(names->texts[i], name) == 0)
-			return;
-	if (names->count < FILES_MOST) {
-		snprintf(names->texts[names->count], NAME_MAX + 1, "%s", name);
-		names->list[names->count] = names->texts[names->count];
-		names->list[++names->count] = NULL;
-	}
+	if (names->count == FILES_MOST)
+		return error_system("the model has more than %d files", FILES_MOST);
+	snprintf(names->texts[names->count], NAME_MAX + 1, "%s", name);
+	names->list[names->count] = names->texts[names->count];
+	names->list[++names->count] = NULL;
+	return 0;
 }
 
 static int list_names(const char *folder, struct names *names)
@@ -128,11 +126,12 @@ static int list_names(const char *folder, struct names *names)
 	DIR *directory = opendir(folder);
 	if (!directory)
 		return error_system("%s: cannot open:", folder);
-	for (struct dirent *entry; (entry = readdir(directory));)
+	int status = 0;
+	for (struct dirent *entry; status == 0 && (entry = readdir(directory));)
 		if (ends_in(entry->d_name, ".template"))
-			add_name(names, entry->d_name);
+			status = add_name(names, entry->d_name);
 	closedir(directory);
-	return 0;
+	return status;
 }
 
 static int copy_bytes(int from, int to)
@@ -235,11 +234,12 @@ static int take_qformer(const struct result *result, const char *folder, const c
 	return status;
 }
 
-static int take_adapter(const struct result *result)
+/* The adapters that were trained; else those of the model, which fit if its language model stays. */
+static int take_adapter(const struct result *result, const char *folder, bool stays)
 {
 	const struct weights *llm = find_part(result, "llm");
 	if (result->merge || !result->language || !llm || !has_adapters(llm))
-		return 0;
+		return stays ? link_file(folder, "adapter.zv") : 0;
 	const char *path = import_directory_file("adapter.zv");
 	return path ? adapter_write(path, result->language) : -1;
 }
@@ -262,7 +262,7 @@ static int fill_directory(const struct result *result, const char *folder, struc
 		add_word(words, sizeof words, "llm_weights", &fingerprint);
 	if (result->instruction)
 		strcat(words, "instruction=1\n");
-	if (take_qformer(result, folder, words) < 0 || take_adapter(result) < 0)
+	if (take_qformer(result, folder, words) < 0 || take_adapter(result, folder, !changed) < 0)
 		return -1;
 	for (size_t i = 0; i < names->count; i++)
 		if (ends_in(names->texts[i], ".template") && link_file(folder, names->texts[i]) < 0)
@@ -278,7 +278,8 @@ static int write_directory(const struct result *result)
 	if (model_find(result->model, folder, sizeof folder) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
-		add_name(&names, own[i]);
+		if (add_name(&names, own[i]) < 0)
+			return -1;
 	if (list_names(folder, &names) < 0)
 		return -1;
 	if (import_directory_begin(result->output, result->force, names.list) < 0)
