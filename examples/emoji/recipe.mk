@@ -4,6 +4,7 @@
 #   make model      all stages, then $(WORK)/emoji: the model in f16
 #   make embedded   the same, copied to examples/emoji/model
 #
+# STAGE.done says that a stage is through: parts that it left alone are links to older files.
 # THREADS: compute threads; WARM: steps of warm-up. STEPS of a stage are for batches of 64 examples.
 
 THREADS ?= $(shell nproc)
@@ -17,8 +18,8 @@ INSTRUCT_STEPS ?= 12000
 HEAD_STEPS ?= 1000
 WARM ?= 100
 
-model: $(WORK)/emoji/llm.zv
-embedded: $(WORK)/emoji/llm.zv
+model: $(WORK)/emoji.done
+embedded: $(WORK)/emoji.done
 	mkdir -p $(HERE)/model
 	cp $(WORK)/emoji/*.zv $(HERE)/model
 
@@ -31,60 +32,69 @@ programs: $(SCENES) $(SCORE)
 	$(MAKE) -C $(ROOT) BUILD=$(BUILD) programs
 
 # The parts with random weights.
-$(WORK)/begin/llm.zv: | programs
-$(WORK)/begin/llm.zv: $(HERE)/emoji.conf $(WORK)/tokenizer.model $(WORK)/vocab.txt
+$(WORK)/begin.done: | programs
+$(WORK)/begin.done: $(HERE)/emoji.conf $(WORK)/tokenizer.model $(WORK)/vocab.txt
 	cp $(HERE)/emoji.conf $(WORK)
 	$(ZV) zv-train new --config emoji.conf --seed 1 --force -o begin
+	touch $@
 
 # Both languages, and answers in their form, from texts about scenes that nobody painted.
-$(WORK)/text/llm.zv: $(WORK)/begin/llm.zv $(WORK)/text-train.jsonl
+$(WORK)/text.done: $(WORK)/begin.done $(WORK)/text-train.jsonl
 	$(ZV) $(TRAIN) text -m begin -o text -b 64 --steps $(TEXT_STEPS) --rate 2e-3 \
 		--log text.log text-train.jsonl
+	touch $@
 
 # What things are: one object, from the middle outwards, so the files come in their order.
-$(WORK)/windows/llm.zv: $(WORK)/text/llm.zv $(WORK)/windows-train.jsonl $(WORK)/windows-valid.jsonl
+$(WORK)/windows.done: $(WORK)/text.done $(WORK)/windows-train.jsonl $(WORK)/windows-valid.jsonl
 	$(ZV) $(TRAIN) classify -m text -o windows -b 64 --steps $(WINDOW_STEPS) --rate 1e-3 --side 0 \
 		--in-order --train vit --valid windows-valid.jsonl --log windows.log windows-train.jsonl
+	touch $@
 
 # What stands where: each patch says its place as well, each query what lies in its cell.
-$(WORK)/scenes/llm.zv: $(WORK)/windows/llm.zv $(WORK)/scenes-train.jsonl $(WORK)/scenes-valid.jsonl
+$(WORK)/scenes.done: $(WORK)/windows.done $(WORK)/scenes-train.jsonl $(WORK)/scenes-valid.jsonl
 	$(ZV) $(TRAIN) classify -m windows -o scenes -b 64 --steps $(SCENE_STEPS) --rate 1e-3 --side 0 \
 		--places --train vit,ln-vision,queries,qformer --rates vit=0.7 --valid scenes-valid.jsonl \
 		--log scenes.log scenes-train.jsonl
+	touch $@
 
 # The encoder is frozen from here: features of all scenes, once.
-$(WORK)/features.zv: $(WORK)/scenes/llm.zv
+$(WORK)/features.zv: $(WORK)/scenes.done
 	$(ZV) && for set in valid train; do \
 		emoji-score pictures -s scenes-$$set.jsonl >$$set.list || exit; done
 	$(ZV) zv-encode -m scenes -t $(THREADS) --dtype f16 -o features-valid.zv -T valid.list
 	$(ZV) zv-encode -m scenes -t $(THREADS) --dtype f16 -o features.zv -T train.list
 	$(ZV) zv-index features-valid.zv features.zv
 
-$(WORK)/cells/llm.zv: $(WORK)/features.zv
+$(WORK)/cells.done: $(WORK)/features.zv
 	$(ZV) $(TRAIN) classify -m scenes -o cells $(ON_FEATURES) -b 64 --steps $(CELL_STEPS) --rate 1e-3 \
 		--train queries,qformer --valid scenes-valid.jsonl --log cells.log scenes-train.jsonl
+	touch $@
 
-$(WORK)/contrast/llm.zv: $(WORK)/cells/llm.zv
+$(WORK)/contrast.done: $(WORK)/cells.done
 	$(ZV) $(TRAIN) contrast -m cells -o contrast $(ON_FEATURES) -b 64 --steps $(CONTRAST_STEPS) \
 		--rate 1e-3 --train queries,qformer,text,heads --rates queries=0.3,qformer=0.3 \
 		--match-share 0.25 --wrong-share 0.5 --text-most 40 --valid scenes-valid.jsonl \
 		--log contrast.log scenes-train.jsonl
+	touch $@
 
-$(WORK)/generate/llm.zv: $(WORK)/contrast/llm.zv
+$(WORK)/generate.done: $(WORK)/contrast.done
 	$(ZV) $(TRAIN) generate -m contrast -o generate $(ON_FEATURES) -b 64 --steps $(GENERATE_STEPS) \
 		--rate 1e-3 --train queries,qformer,text,projection,llm \
 		--rates queries=0.3,qformer=0.3,text=0.3,llm=0.5 --valid scenes-valid.jsonl \
 		--log generate.log scenes-train.jsonl
+	touch $@
 
-$(WORK)/instruct/llm.zv: $(WORK)/generate/llm.zv
+$(WORK)/instruct.done: $(WORK)/generate.done
 	$(ZV) $(TRAIN) instruct -m generate -o instruct $(ON_FEATURES) -b 64 --steps $(INSTRUCT_STEPS) \
 		--rate 1e-3 --train queries,qformer,text,projection,lora \
 		--rates queries=0.3,qformer=0.3,text=0.5 --lora 16 --lora-alpha 32 --lora-dropout 0 \
 		--lora-targets q_proj,k_proj,v_proj,o_proj --merge --valid scenes-valid-instruct.jsonl \
 		--log instruct.log scenes-train-instruct.jsonl scenes-train.jsonl=0.2
+	touch $@
 
 # The Q-Former has moved since contrast: its heads for search and matching follow it.
-$(WORK)/emoji/llm.zv: $(WORK)/instruct/llm.zv
+$(WORK)/emoji.done: $(WORK)/instruct.done
 	$(ZV) $(TRAIN) contrast -m instruct -o emoji $(ON_FEATURES) -b 64 --steps $(HEAD_STEPS) \
 		--rate 1e-3 --train heads --match-share 0.25 --wrong-share 0.5 --text-most 40 --dtype f16 \
 		--valid scenes-valid.jsonl --log emoji.log scenes-train.jsonl
+	touch $@
