@@ -174,7 +174,8 @@ static void batch_chunk(void *context, size_t chunk, int worker)
 
 static void batch_run(struct batch *batch)
 {
-	size_t most = ELEMENTS / (batch->k + 1);
+	/* strips are taken one after the other, all of A for each; else the kernel takes A by parts */
+	size_t most = batch->strips ? ELEMENTS / (batch->k + 1) : ROWS;
 	most = most > ROWS ? ROWS : most < COLUMNS_UNIT ? COLUMNS_UNIT : most;
 	bool by_rows = batch->rows >= ROWS_MANY || batch->columns < COLUMNS_MANY;
 	bool by_columns = batch->columns >= COLUMNS_MANY;

@@ -130,20 +130,42 @@ static __attribute__((noinline)) void panel_four(
 		matrix_panel(x, panel, 4);
 }
 
+/* A panel's part of B, its rows one behind the other. */
+static void copy_panel(
+    const float *b, size_t b_row, size_t depth, size_t vectors, lanes last, float *to)
+{
+	for (size_t i = 0; i < depth; i++, b += b_row, to += TILE_VECTORS * LANES) {
+		for (size_t v = 0; v + 1 < vectors; v++)
+			vector_store(to + v * LANES, vector_load(b + v * LANES));
+		size_t end = (vectors - 1) * LANES;
+		vector_store(to + end, vector_load_lanes(b + end, last, vector_all(0)));
+	}
+}
+
 /* The rows first .. first + depth of B. Columns are shared out evenly: 5 vectors are panels of 3 and
- * 2, not of 4 and 1. */
+ * 2, not of 4 and 1. Rows of B whose distance is a multiple of CROWDED share few sets of the first
+ * cache, too few for a panel: where there are rows of A enough to pay for it, it is copied. */
 static void matrix_depth(const struct matrix_product *x, size_t first, size_t depth)
 {
+	enum { CROWDED = 128, ROWS_ENOUGH = 4 * TILE_ROWS };
 	void (*const panel_of[])(const struct matrix_product *, const struct panel *) = { panel_one,
 		panel_two, panel_three, panel_four };
+	float copy[TILE_DEPTH * TILE_VECTORS * LANES];
+	struct matrix_product copied = *x;
+	bool copies = x->b_row % CROWDED == 0 && x->m >= ROWS_ENOUGH;
 	size_t vectors = (x->n + LANES - 1) / LANES;
 	size_t panels = (vectors + TILE_VECTORS - 1) / TILE_VECTORS;
+	copied.b_row = copies ? TILE_VECTORS * LANES : x->b_row;
 	for (size_t column = 0; panels > 0; panels--) {
 		size_t wide = (vectors + panels - 1) / panels;
 		size_t end = x->n - column - (wide - 1) * LANES;
 		struct panel panel = { x->a + first * x->a_column, x->b + first * x->b_row + column,
 			x->c + column, depth, x->add || first > 0, lanes_first(end < LANES ? end : LANES) };
-		panel_of[wide - 1](x, &panel);
+		if (copies) {
+			copy_panel(panel.b, x->b_row, depth, wide, panel.last, copy);
+			panel.b = copy;
+		}
+		panel_of[wide - 1](&copied, &panel);
 		column += wide * LANES;
 		vectors -= wide;
 	}
