@@ -93,9 +93,15 @@ static int open_words(struct contrast *contrast)
 	if (!contrast->wordpiece)
 		return -1;
 	contrast->start = wordpiece_find(contrast->wordpiece, "[DEC]");
-	if (contrast->start < 0 && contrast->options.itg_weight > 0)
+	if (contrast->options.itg_weight <= 0)
+		return 0;
+	if (contrast->start < 0)
 		return error_system("the vocabulary has no [DEC], so it cannot caption");
-	return 0;
+	size_t words = (size_t)wordpiece_size(contrast->wordpiece);
+	return words > contrast->network->vocabulary
+	           ? error_system("the vocabulary has %zu tokens, the captioning head %zu", words,
+	                 contrast->network->vocabulary)
+	           : 0;
 }
 
 static int open_networks(struct contrast *contrast)

@@ -139,9 +139,19 @@ static int merge_one(struct dense *dense)
 	return 0;
 }
 
+int llama_network_check_merge(const struct llama_network *network)
+{
+	if (network->head.lora_a && network->head.weight == network->embedding)
+		return error_system("lm_head has its weights in common with the embeddings: an adapter on "
+		                    "it cannot be merged");
+	return 0;
+}
+
 int llama_network_merge(struct llama_network *network)
 {
 	struct dense *dense;
+	if (llama_network_check_merge(network) < 0)
+		return -1;
 	for (size_t i = 0; (dense = llama_network_dense(network, i, NULL)); i++)
 		if (dense->lora_a && merge_one(dense) < 0)
 			return -1;

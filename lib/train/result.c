@@ -94,6 +94,8 @@ int result_check(const struct result *result)
 		return check_adapter_file(result);
 	if (result->merge && (!llm || !has_adapters(llm)))
 		return error_system("there is no adapter to merge; give --lora or --adapter");
+	if (result->merge && llama_network_check_merge(result->language) < 0)
+		return -1;
 	if (stat(result->output, &status) != 0)
 		return 0;
 	if (!S_ISDIR(status.st_mode))

@@ -200,21 +200,21 @@ ok "--force begins anew" run -o stopped --force
 same_model "and ends as ever" one stopped
 
 # What the log tells, and when, does not depend on where a run was interrupted.
-zv-train text -q -m toy -o late texts.jsonl --steps 2000 -b 1 --log late.log --log-every 1 --save-every 0 >/dev/null &
-while [ "$(wc -l <late.log 2>/dev/null || echo 0)" -lt 7 ]; do sleep 0.02; done
+zv-train text -q -m toy -o late texts.jsonl --steps 600 -b 32 --log late.log --log-every 1 --save-every 0 >/dev/null &
+until grep -q '"step":7,' late.log 2>/dev/null; do sleep 0.02; done
 kill -TERM $!
 wait $! 2>/dev/null
 at=$(field step late.log)
-status "not with other data" 2 zv-train text -q -m toy -o late pairs.jsonl --steps 2000 -b 1 --resume
+status "not with other data" 2 zv-train text -q -m toy -o late pairs.jsonl --steps 600 -b 32 --resume
 awk '{ print } END { print "{\"text\":\"more\"}" }' texts.jsonl >more.jsonl
 cp texts.jsonl texts.kept && cp more.jsonl texts.jsonl
-like "nor with lines that have come since" "$(zv-train text -m toy -o late texts.jsonl --steps 2000 -b 1 \
+like "nor with lines that have come since" "$(zv-train text -m toy -o late texts.jsonl --steps 600 -b 32 \
 	--save-every 0 --resume 2>&1)" "*started with 32 examples, now there are 33*"
 cp texts.kept texts.jsonl
-ok "it goes on from step $at" zv-train text -q -m toy -o late texts.jsonl --steps 2000 -b 1 --log late.log \
-	--log-every 400 --save-every 0 --resume
+ok "it goes on from step $at" zv-train text -q -m toy -o late texts.jsonl --steps 600 -b 32 --log late.log \
+	--log-every 200 --save-every 0 --resume
 is "the log has the lines of the whole run" "$(sed -n "$((at + 1)),\$p" late.log | sed 's/.*"step":\([0-9]*\),.*/\1/' |
-	awk '$1 % 400' | wc -l)" 0
+	awk '$1 % 200' | wc -l)" 0
 
 ### what goes wrong
 zv-train text -q -m toy -o broken texts.jsonl --steps 50 -b 4 --rate 100 --warm-up 0 --schedule constant --save-every 1 --decay 100 2>message
@@ -263,6 +263,16 @@ LC_ALL=C sed 's,</s>,<_s>,' tok/tokenizer.model >tok/endless.model
 zv-train new --config toy.conf -o endless llm.tokenizer=tok/endless.model
 ok "a tokenizer without </s>" zv-train text -q -m endless -o unended texts.jsonl --steps 1 -b 4
 
+# A vocabulary with more words than the tables: [SEP] has no row.
+zv-export --raw -k vocab.txt toy/qformer.zv >words
+{ sed 's/^\[SEP\]$/[sep]/' words; seq -f 'word%04g' 99; echo '[SEP]'; } >words.more
+mkdir wordy
+cp toy/*.zv wordy
+printf '%d\tstrip\t[DEC]\n' "$(wc -l <words.more)" >words.added
+edit-model toy/qformer.zv wordy/qformer.zv bytes:vocab.txt=words.more bytes:added_tokens=words.added
+like "more words than the tables have rows" "$(zv-train contrast -m wordy -o none --features feats.zv pairs.jsonl --steps 1 2>&1)" \
+	"zv-train: the vocabulary has * tokens, the captioning head *"
+
 ### adapters
 # shellcheck disable=SC2317 # ok and status call it
 tune() { zv-train instruct -q -m said --features feats.zv talks.jsonl --steps 20 -b 8 --rate 1e-2 --train lora "$@" >/dev/null; }
@@ -280,6 +290,10 @@ ok "train what they are for" zv-train text -q -m kept -o loses texts.jsonl --ste
 ok "they do not fit any more" test ! -e loses/adapter.zv
 ok "go on with them" tune --adapter style.zv -o more.zv
 status "they are other ones then" 1 cmp -s style.zv more.zv
+zv-train new --config toy.conf -o tied llm.tied=1
+# Refused before it is trained.
+like "an adapter on a head that is the embeddings, too" "$(zv-train text -m tied -o none texts.jsonl --steps 1000000 --lora 2 \
+	--lora-targets lm_head --merge 2>&1)" "zv-train: *lm_head*cannot be merged"
 ok "a pattern for layers" tune --lora 2 --rslora --lora-targets 'model\.layers\.1\.mlp\..*' -o mlp.zv
 is "and no others" "$(zv-ls mlp.zv | grep -c lora_A)" 3
 status "other parts do not go into a file" 2 tune --lora 4 --train lora,queries -o not.zv

@@ -1,9 +1,11 @@
 /* edit-model.c - a model file with other words or values, right checksums included, for tests:
  *     edit-model IN OUT CHANGE...
  * CHANGE: WORD=VALUE sets a word of the config, WORD= followed by nothing removes it; nan:KEY and
- * inf:KEY put NaN or infinity in front of the f32 values of a tensor. Fails if KEY does not come.
+ * inf:KEY put NaN or infinity in front of the f32 values of a tensor; bytes:KEY=FILE gives a byte file
+ * other content. Fails if KEY does not come.
  */
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/program.h"
 #include "stream/read.h"
@@ -44,6 +46,25 @@ static void change_word(struct record *record, const char *change)
 	record->meta_size = size;
 }
 
+/* bytes:KEY=FILE, if this is the record of KEY: its payload anew. */
+static bool change_bytes(struct record *record, const char *change, char **payload)
+{
+	const char *key = change + strlen("bytes:"), *file = strchr(key, '=');
+	size_t size;
+	if (!file || strlen(record->key) != (size_t)(file - key) ||
+	    strncmp(record->key, key, (size_t)(file - key)) != 0)
+		return false;
+	memory_release(*payload);
+	if (file_read_regular(file + 1, 1 << 28, payload, &size) < 0)
+		stop(file + 1);
+	struct record changed;
+	record_tensor(&changed, "bytes", 'B', 1, (const uint64_t[]){ size });
+	if (record_set_key(&changed, record->key) < 0)
+		stop(change);
+	*record = changed;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 4)
@@ -54,7 +75,8 @@ int main(int argc, char **argv)
 	struct record record;
 	int found = writer ? 0 : -1, left = 0;
 	for (int i = 3; i < argc; i++)
-		left += strncmp(argv[i], "nan:", 4) == 0 || strncmp(argv[i], "inf:", 4) == 0;
+		left += strncmp(argv[i], "nan:", 4) == 0 || strncmp(argv[i], "inf:", 4) == 0 ||
+		        strncmp(argv[i], "bytes:", 6) == 0;
 	while (writer && (found = reader_next(reader, &record)) > 0) {
 		char *payload = reader_take_payload(reader);
 		if (!payload)
@@ -62,6 +84,10 @@ int main(int argc, char **argv)
 		for (int i = 3; i < argc; i++) {
 			bool nan = strncmp(argv[i], "nan:", 4) == 0, inf = strncmp(argv[i], "inf:", 4) == 0;
 			float value = nan ? NAN : INFINITY;
+			if (strncmp(argv[i], "bytes:", 6) == 0) {
+				left -= change_bytes(&record, argv[i], &payload);
+				continue;
+			}
 			if (!nan && !inf && strcmp(record.key, "config") == 0)
 				change_word(&record, argv[i]);
 			if ((nan || inf) && strcmp(record.key, argv[i] + 4) == 0) {
