@@ -173,11 +173,11 @@ def report(case, ours, theirs, side):
 
 
 def probe(config):
-    """Steps of the quickest-moving stage, for choosing among BLAS libraries."""
+    """The quickest of some steps from pictures, for choosing among BLAS libraries."""
     networks = Networks(config, lora=False)
     optimiser = torch.optim.AdamW(networks.parameters(), 1e-5)
     side = Torch(networks, optimiser, Batch(config, 4), "generate:pictures")
-    print("%.4f" % min(side.step() for _ in range(6)))
+    print("%.4f" % min(side.step() for _ in range(4)))
 
 
 def main():

@@ -35,23 +35,25 @@ model() {
 	zv-train new -q --config "$scratch/$name/model.conf" -o "$scratch/$name/model"
 }
 
-# Debian's PyTorch takes whatever libblas.so.3 is, and threads that wait actively may be in the way
-# of those of another library: the quickest of what is installed is what we are compared with.
+# choose_library NAME: Debian's PyTorch takes whatever libblas.so.3 is, and threads that wait actively
+# may be in the way of those of another library: the quickest of what is installed is what we are
+# compared with, at each size.
 choose_library() {
-	best=''
+	best='' chosen=''
+	[ -n "$torch" ] || return 0
 	chosen=${ZV_BENCH_LIBRARY-}
 	[ -z "$chosen" ] || return 0
-	for library in /usr/lib/*/openblas*/libblas.so.3 /usr/lib/*/blis-*/libblas.so.3; do
-		[ -e "$library" ] || library=$(dirname "$(ldconfig -p | awk '/libblas.so.3/ { print $NF; exit }')")/libblas.so.3
+	for library in /usr/lib/*/openblas*/libblas.so.3 /usr/lib/*/blis-*/libblas.so.3 /usr/lib/*/blas/libblas.so.3; do
+		[ -e "$library" ] || continue
+		[ -z "$best" ] || [ "${library%/blas/*}" = "$library" ] || continue # the reference: if there is no other
 		for policy in passive active; do
-			seconds=$(with_library "$library $policy" training.py --config "$scratch/toy/model.conf" \
+			seconds=$(with_library "$library $policy" training.py --config "$scratch/$1/model.conf" \
 				--threads "$threads" --probe) || continue
 			echo "PyTorch with $library, threads that wait $policy: $seconds s"
-			[ -n "$best" ] && awk "BEGIN { exit $seconds < $best ? 0 : 1 }" || [ -z "$best" ] || continue
-			best=$seconds chosen="$library $policy"
+			awk "BEGIN { exit ${best:-1e9} > $seconds ? 0 : 1 }" && best=$seconds chosen="$library $policy"
 		done
 	done
-	[ -n "$best" ]
+	[ -n "$best" ] && echo "PyTorch $torch takes ${chosen% *}, threads that wait ${chosen#* }"
 }
 
 # with_library "LIBRARY POLICY" SCRIPT ARGUMENT...
@@ -88,13 +90,14 @@ cases="contrast:features contrast:pictures contrast:vit generate:features genera
 
 toy() {
 	echo "== training, toy: examples/emoji/emoji.conf, batches of 64, f32, $threads threads"
+	model toy "$root/examples/emoji/emoji.conf" 1818 llm.vocabulary=4098 && choose_library toy || return 1
 	# shellcheck disable=SC2086
 	compare toy 64 $cases
 }
 
 bert_base() {
 	echo "== training, bert-base: ViT-B/16, BERT base, LLaMA 768x12, batches of 8, f32, $threads threads"
-	model bert-base "$root/tests/bench/bert-base.conf" 30522 || return 1
+	model bert-base "$root/tests/bench/bert-base.conf" 30522 && choose_library bert-base || return 1
 	# shellcheck disable=SC2086
 	compare bert-base 8 $cases
 }
@@ -105,25 +108,19 @@ vit_g() {
 	echo "== training, vit-g: ViT-g/14 of $layers blocks, BERT base, LLaMA 768x12, batches of 4, f32, $threads threads"
 	sed '/^vit/d' "$root/tests/bench/bert-base.conf" >"$scratch/vit-g.conf"
 	model vit-g "$scratch/vit-g.conf" 30522 vit.width=1408 vit.layers=1 vit.heads=16 vit.mlp_width=6144 \
-		vit.patch=14 vit.side=224 || return 1
+		vit.patch=14 vit.side=224 && choose_library vit-g || return 1
 	compare vit-g 4 --vit-layers "$layers" contrast:features contrast:pictures generate:features generate:pictures
 }
 
-model toy "$root/examples/emoji/emoji.conf" 1818 llm.vocabulary=4098 || exit 2
 chosen=
-if ! $python -c 'import torch' 2>/dev/null; then
+torch=$($python -c 'import torch; print(torch.__version__)' 2>/dev/null) ||
 	echo "training: no python3-torch here: our seconds alone"
-elif choose_library; then
-	echo "PyTorch $($python -c 'import torch; print(torch.__version__)') with ${chosen% *}, threads that wait ${chosen#* }"
-else
-	exit 2
-fi
 [ $# -gt 0 ] || set -- toy bert-base
 for what; do
 	case $what in
 	toy) toy || exit 2 ;;
 	bert-base) bert_base || exit 2 ;;
-	vit-g) [ -z "$chosen" ] || vit_g || exit 2 ;;
+	vit-g) [ -z "$torch" ] || vit_g || exit 2 ;;
 	*) echo "training.sh: \"$what\" is none of toy, bert-base, vit-g" >&2; exit 2 ;;
 	esac
 done
