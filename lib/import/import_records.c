@@ -2,6 +2,7 @@
 #include "import/import_records.h"
 #include "base/checked.h"
 #include "base/dtype.h"
+#include "base/ending.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/number.h"
@@ -38,12 +39,6 @@ int import_parse_shape(const char *text, int *dimensions, uint64_t shape[RECORD_
 	}
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), tail = strlen(end);
-	return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
 static int put(const struct import_records *records, const char *key, char dtype, int dimensions,
     const uint64_t *shape, const void *payload, struct writer *writer)
 {
@@ -58,7 +53,7 @@ static const char *file_key(const struct import_records *records, const char *pa
 	if (records->key)
 		return records->key;
 	size_t length = strlen(path);
-	if (ends_with(path, ".npy"))
+	if (ending_is(path, ".npy"))
 		length -= 4;
 	snprintf(key, RECORD_KEY_MOST + 2, "%.*s",
 	    (int)(length > RECORD_KEY_MOST ? RECORD_KEY_MOST + 1 : length), path);
@@ -331,7 +326,7 @@ static int read_lines(const struct import_records *records, const struct import_
 int import_records_read(
     const struct import_records *records, const char *path, struct writer *writer, uint64_t *failed)
 {
-	if (ends_with(path, ".safetensors"))
+	if (ending_is(path, ".safetensors"))
 		return read_safetensors(records, path, writer);
 	struct import_bytes file;
 	int found = import_file_read(path, records->most, &file);
@@ -340,9 +335,9 @@ int import_records_read(
 	int result;
 	if (file.size > 6 && memcmp(file.bytes, "\x93NUMPY", 6) == 0)
 		result = read_npy(records, path, &file, writer);
-	else if (ends_with(path, ".json") || ends_with(path, ".jsonl"))
+	else if (ending_is(path, ".json") || ending_is(path, ".jsonl"))
 		result = read_lines(records, &file, writer, failed);
-	else if (ends_with(path, ".npy"))
+	else if (ending_is(path, ".npy"))
 		result = error_input("is no NumPy file");
 	else
 		result = read_raw(records, path, &file, writer);

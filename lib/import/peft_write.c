@@ -3,6 +3,7 @@
  * that differ in r or alpha from the first are listed in rank_pattern and alpha_pattern.
  */
 #include "import/peft_write.h"
+#include "base/ending.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/output.h"
@@ -43,16 +44,6 @@ static void release(struct adapter *adapter)
 		memory_release(adapter->layers[i].name);
 	memory_release(adapter->layers);
 	model_file_close(adapter->file);
-}
-
-/* Does key, of size bytes, end in suffix? Then *length is what stands before it. */
-static bool ends_in(const char *key, size_t size, const char *suffix, size_t *length)
-{
-	size_t tail = strlen(suffix);
-	if (size <= tail || memcmp(key + size - tail, suffix, tail) != 0)
-		return false;
-	*length = size - tail;
-	return true;
 }
 
 static struct layer *add(
@@ -118,10 +109,10 @@ static int collect(struct adapter *adapter)
 	size_t size, length;
 	struct weight weight;
 	for (size_t i = 0; model_file_at(adapter->file, i, &key, &size, &weight); i++) {
-		if (weight.dtype == 'B' || ends_in(key, size, ".lora_B", &length) ||
-		    ends_in(key, size, ".scale", &length))
+		if (weight.dtype == 'B' || ending_stem(key, size, ".lora_B", &length) ||
+		    ending_stem(key, size, ".scale", &length))
 			continue;
-		bool pair = ends_in(key, size, ".lora_A", &length);
+		bool pair = ending_stem(key, size, ".lora_A", &length);
 		struct layer *layer = add(adapter, key, pair ? length : size, &weight);
 		if (!layer)
 			return -1;

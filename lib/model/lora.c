@@ -1,5 +1,6 @@
 /* lora.c - adapters on the language model (see llama.h, llama_layers.h; spec 5). */
 #include "model/llama.h"
+#include "base/ending.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/program.h"
@@ -63,16 +64,6 @@ int lora_forward(struct llama *llama, const struct projection *projection, const
 	return 0;
 }
 
-/* Does key, of size bytes, end in suffix? Then *length is what stands before it. */
-static bool ends_in(const char *key, size_t size, const char *suffix, size_t *length)
-{
-	size_t tail = strlen(suffix);
-	if (size <= tail || memcmp(key + size - tail, suffix, tail) != 0)
-		return false;
-	*length = size - tail;
-	return true;
-}
-
 /* Put the pair NAME.lora_A, NAME.lora_B on its layer, behind those that are there. */
 static int add_pair(
     struct llama *llama, const struct model_file *file, const char *name, const struct weight *a)
@@ -114,7 +105,7 @@ static int add_pair(
 static int replace(struct llama *llama, const struct model_file *file, const char *key)
 {
 	size_t length;
-	if (!ends_in(key, strlen(key), ".weight", &length))
+	if (!ending_stem(key, strlen(key), ".weight", &length))
 		return parameters_error(file, "tensor %s: unknown to the language model", key);
 	struct projection *projection = llama_projection(llama, key, length);
 	struct norm *norm = llama_norm(llama, key, length);
@@ -148,10 +139,11 @@ static int apply(struct llama *llama, const struct model_file *file)
 		memcpy(name, key, size);
 		name[size] = '\0';
 		/* The projection into the model belongs to the Q-Former. */
-		if (ends_in(key, size, ".lora_B", &length) || ends_in(key, size, ".scale", &length) ||
+		if (ending_stem(key, size, ".lora_B", &length) ||
+		    ending_stem(key, size, ".scale", &length) ||
 		    strncmp(name, "language_projection.", 20) == 0)
 			continue;
-		if (ends_in(key, size, ".lora_A", &length)) {
+		if (ending_stem(key, size, ".lora_A", &length)) {
 			name[length] = '\0';
 			if (add_pair(llama, file, name, &weight) < 0)
 				return -1;

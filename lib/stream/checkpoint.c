@@ -5,6 +5,7 @@
 #include "stream/checkpoint.h"
 #include "base/checked.h"
 #include "base/dtype.h"
+#include "base/ending.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "stream/json.h"
@@ -233,15 +234,9 @@ static int open_index(struct checkpoint *checkpoint, const char *path)
 	return status;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), wanted = strlen(end);
-	return length >= wanted && strcmp(text + length - wanted, end) == 0;
-}
-
 static int open_path(struct checkpoint *checkpoint, const char *path)
 {
-	if (ends_with(path, ".json"))
+	if (ending_is(path, ".json"))
 		return open_index(checkpoint, path);
 	return add_file(checkpoint, path) < 0 ? -1 : sort_names(checkpoint, path);
 }

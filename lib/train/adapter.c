@@ -1,6 +1,7 @@
 /* adapter.c - adapter files written and read by training (see adapter.h). */
 #include "train/adapter.h"
 #include "base/dtype.h"
+#include "base/ending.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
@@ -193,10 +194,10 @@ static int read_replacement(
 /* Cut end off name; false if name does not end so. */
 static bool cut(char *name, const char *end)
 {
-	size_t length = strlen(name), tail = strlen(end);
-	if (length <= tail || strcmp(name + length - tail, end) != 0)
+	size_t stem;
+	if (!ending_stem(name, strlen(name), end, &stem))
 		return false;
-	name[length - tail] = '\0';
+	name[stem] = '\0';
 	return true;
 }
 

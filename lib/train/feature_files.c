@@ -63,7 +63,7 @@ static struct index *open_index(const char *path)
 	struct index *index = index_open(path);
 	if (index)
 		return index;
-	message_note(path, "%s: making its index", error_text());
+	message_note(path, "there is no index of it as it is now: one is made");
 	return index_make(path) < 0 ? NULL : index_open(path);
 }
 

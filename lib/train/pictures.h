@@ -12,7 +12,7 @@
 
 /* --- features ------------------------------------------------------------------------------- */
 struct feature_files;
-/* Open streams of vit records with their index (made in memory if there is none). Several records
+/* Open streams of vit records with their index (made beside them if there is none). Several records
  * of one key, or keys "NAME#1", "NAME#2" beside "NAME", are views of one picture. width: of a row;
  * weights: fingerprint of the vit that must have made them (zero: any). NULL recorded. */
 struct feature_files *feature_files_open(

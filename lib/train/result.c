@@ -1,6 +1,7 @@
 /* result.c - writing what a run has made (see result.h). */
 #define _GNU_SOURCE
 #include "train/result.h"
+#include "base/ending.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "import/import_directory.h"
@@ -20,16 +21,10 @@
 
 enum { FILES_MOST = 24, COPY_BYTES = 1 << 20 };
 
-static bool ends_in(const char *text, const char *end)
-{
-	size_t size = strlen(text), tail = strlen(end);
-	return size > tail && strcmp(text + size - tail, end) == 0;
-}
-
 static bool is_adapter(const struct parameter *parameter)
 {
-	return ends_in(parameter->name, ".lora_A") || ends_in(parameter->name, ".lora_B") ||
-	       ends_in(parameter->name, ".scale");
+	return ending_is(parameter->name, ".lora_A") || ending_is(parameter->name, ".lora_B") ||
+	       ending_is(parameter->name, ".scale");
 }
 
 static bool has_adapters(const struct weights *weights)
@@ -53,7 +48,7 @@ static bool is_trained(const struct weights *weights)
 
 static bool is_adapter_file(const struct result *result)
 {
-	return ends_in(result->output, ".zv");
+	return ending_is(result->output, ".zv");
 }
 
 static struct weights *find_part(const struct result *result, const char *name)
@@ -130,7 +125,7 @@ static int list_names(const char *folder, struct names *names)
 		return error_system("%s: cannot open:", folder);
 	int status = 0;
 	for (struct dirent *entry; status == 0 && (entry = readdir(directory));)
-		if (ends_in(entry->d_name, ".template"))
+		if (ending_is(entry->d_name, ".template"))
 			status = add_name(names, entry->d_name);
 	closedir(directory);
 	return status;
@@ -267,7 +262,7 @@ static int fill_directory(const struct result *result, const char *folder, struc
 	if (take_qformer(result, folder, words) < 0 || take_adapter(result, folder, !changed) < 0)
 		return -1;
 	for (size_t i = 0; i < names->count; i++)
-		if (ends_in(names->texts[i], ".template") && link_file(folder, names->texts[i]) < 0)
+		if (ending_is(names->texts[i], ".template") && link_file(folder, names->texts[i]) < 0)
 			return -1;
 	return 0;
 }

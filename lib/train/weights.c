@@ -9,6 +9,7 @@
 #include "train/weights_private.h"
 #include "base/checked.h"
 #include "base/dtype.h"
+#include "base/ending.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "stream/model_file.h"
@@ -16,15 +17,9 @@
 
 #include <string.h>
 
-static bool ends_in(const char *name, const char *end)
-{
-	size_t length = strlen(name), tail = strlen(end);
-	return length >= tail && strcmp(name + length - tail, end) == 0;
-}
-
 static bool does_decay(const struct parameter *parameter)
 {
-	if (ends_in(parameter->name, ".bias"))
+	if (ending_is(parameter->name, ".bias"))
 		return false;
 	return parameter->dimensions != 1 ||
 	       strcmp(parameter->name, "embeddings.class_embedding") == 0 ||

@@ -4,6 +4,7 @@
  */
 #include "train/weights_private.h"
 #include "base/dtype.h"
+#include "base/ending.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "stream/model_file.h"
@@ -87,16 +88,13 @@ static bool is_adapter(const struct weights *weights, const char *name)
 {
 	static const char *const ends[] = { ".lora_A", ".lora_B", ".scale" };
 	char key[RECORD_KEY_MOST + 8];
-	size_t length = strlen(name);
-	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-		size_t tail = strlen(ends[i]);
-		if (length <= tail || length > RECORD_KEY_MOST ||
-		    strcmp(name + length - tail, ends[i]) != 0)
-			continue;
-		memcpy(key, name, length - tail);
-		memcpy(key + length - tail, ".lora_A", sizeof ".lora_A");
-		return weights_find(weights, key) != NULL;
-	}
+	size_t stem;
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+		if (ending_stem(name, strlen(name), ends[i], &stem) && stem <= RECORD_KEY_MOST) {
+			memcpy(key, name, stem);
+			memcpy(key + stem, ".lora_A", sizeof ".lora_A");
+			return weights_find(weights, key) != NULL;
+		}
 	return false;
 }
 
