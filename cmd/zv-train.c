@@ -8,6 +8,8 @@
 #include "base/program.h"
 #include "base/textout.h"
 #include "base/threads.h"
+#include "base/version.h"
+#include "image/picture.h"
 #include "import/import_directory.h"
 #include "num/product.h"
 #include "train/loop.h"
@@ -499,6 +501,9 @@ static void make_new(char **settings, int count)
 
 int main(int argc, char **argv)
 {
+	for (int i = 0; picture_library(i); i++)
+		version_add(picture_library(i));
+	version_add_later(product_version);
 	int first = program_begin(&program, argc, argv);
 	output_clean_up_also(import_directory_abandon);
 	if (first == argc)
