@@ -61,11 +61,13 @@ static enum course stop_broken(const struct loop *loop, double loss, const char 
 	if (loop->saved_step > 0)
 		snprintf(checkpoint, sizeof checkpoint, "the last good checkpoint is that of step %llu, %s",
 		    (unsigned long long)loop->saved_step, loop->checkpoint);
+	/* Only the gradient of several batches together: the keys are those of the last. */
+	bool several = isfinite(loss) && loop->request->accumulate > 1;
 	message_failure(EXIT_ITEM, NULL,
 	    "step %llu: the run has left the finite numbers (loss %g, norm of the gradient %g); %s; "
-	    "the "
-	    "examples were %s",
-	    (unsigned long long)loop->state.step + 1, loss, loop->norm, checkpoint, keys);
+	    "the %sexamples were %s",
+	    (unsigned long long)loop->state.step + 1, loss, loop->norm, checkpoint,
+	    several ? "last " : "", keys);
 	return COURSE_BROKEN;
 }
 
