@@ -13,7 +13,8 @@ WINDOW_STEPS ?= 9300
 SCENE_STEPS ?= 3000
 CELL_STEPS ?= 6000
 CONTRAST_STEPS ?= 4000
-GENERATE_STEPS ?= 3000
+SINGLE_STEPS ?= 800
+GENERATE_STEPS ?= 5000
 INSTRUCT_STEPS ?= 12000
 HEAD_STEPS ?= 1000
 WARM ?= 100
@@ -77,19 +78,28 @@ $(WORK)/contrast.done: $(WORK)/cells.done
 		--log contrast.log scenes-train.jsonl
 	touch $@
 
-$(WORK)/generate.done: $(WORK)/contrast.done
-	$(ZV) $(TRAIN) generate -m contrast -o generate $(ON_FEATURES) -b 64 --steps $(GENERATE_STEPS) \
-		--rate 1e-3 --train queries,qformer,text,projection,llm \
-		--rates queries=0.3,qformer=0.3,text=0.3,llm=0.5 --valid scenes-valid.jsonl \
+# The language model learns to read soft prompts from scenes with one thing first: from all scenes it
+# learns the wording and stays there for long.
+$(WORK)/single.done: $(WORK)/contrast.done
+	awk -F '"kind":' 'NF == 2' $(WORK)/scenes-train.jsonl >$(WORK)/scenes-single.jsonl
+	$(ZV) $(TRAIN) generate -m contrast -o single $(ON_FEATURES) -b 64 --steps $(SINGLE_STEPS) \
+		--rate 2e-3 --train queries,qformer,text,projection,llm \
+		--rates queries=0.1,qformer=0.1,text=0.3,llm=0.7 --log single.log scenes-single.jsonl
+	touch $@
+
+$(WORK)/generate.done: $(WORK)/single.done
+	$(ZV) $(TRAIN) generate -m single -o generate $(ON_FEATURES) -b 64 --steps $(GENERATE_STEPS) \
+		--rate 1.5e-3 --train queries,qformer,text,projection,llm \
+		--rates queries=0.2,qformer=0.2,text=0.3,llm=0.7 --valid scenes-valid.jsonl \
 		--log generate.log scenes-train.jsonl
 	touch $@
 
 $(WORK)/instruct.done: $(WORK)/generate.done
 	$(ZV) $(TRAIN) instruct -m generate -o instruct $(ON_FEATURES) -b 64 --steps $(INSTRUCT_STEPS) \
 		--rate 1e-3 --train queries,qformer,text,projection,lora \
-		--rates queries=0.3,qformer=0.3,text=0.5 --lora 16 --lora-alpha 32 --lora-dropout 0 \
-		--lora-targets q_proj,k_proj,v_proj,o_proj --merge --valid scenes-valid-instruct.jsonl \
-		--log instruct.log scenes-train-instruct.jsonl scenes-train.jsonl=0.2
+		--rates queries=0.2,qformer=0.2,text=0.5 --lora 16 --lora-alpha 32 --lora-dropout 0 \
+		--lora-targets q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj --merge \
+		--valid scenes-valid-instruct.jsonl --log instruct.log scenes-train-instruct.jsonl scenes-train.jsonl=0.2
 	touch $@
 
 # The Q-Former has moved since contrast: its heads for search and matching follow it.
