@@ -3,7 +3,8 @@
 # python3-torch), f32, the same threads; at the emoji model's size and at that of BERT base and ViT-B.
 # usage: tests/bench/training.sh [toy|bert-base|vit-g]...     (toy and bert-base if none is given)
 # vit-g: what cached features save where the encoder is BLIP-2's: PyTorch runs it at each step.
-# ZV_BENCH_THREADS: default all CPUs. ZV_BENCH_ROUNDS: steps that are timed of each (default 5).
+# ZV_BENCH_THREADS: default all CPUs; one is timed by CPU time, for where others are at work.
+# ZV_BENCH_ROUNDS: steps that are timed of each (default 5). ZV_BENCH_BATCH: default 64, 8 and 4.
 # ZV_BENCH_VIT_LAYERS: of ViT-g (39). ZV_BENCH_LIBRARY: "LIBRARY POLICY" as choose_library() prints
 # them, to spare the choice. Without PyTorch there is nothing to compare with: our own
 # seconds alone.
@@ -89,27 +90,27 @@ cases="contrast:features contrast:pictures contrast:vit generate:features genera
 	instruct:features instruct:pictures text"
 
 toy() {
-	echo "== training, toy: examples/emoji/emoji.conf, batches of 64, f32, $threads threads"
+	echo "== training, toy: examples/emoji/emoji.conf, batches of ${ZV_BENCH_BATCH:-64}, f32, $threads threads"
 	model toy "$root/examples/emoji/emoji.conf" 1818 llm.vocabulary=4098 && choose_library toy || return 1
 	# shellcheck disable=SC2086
-	compare toy 64 $cases
+	compare toy "${ZV_BENCH_BATCH:-64}" $cases
 }
 
 bert_base() {
-	echo "== training, bert-base: ViT-B/16, BERT base, LLaMA 768x12, batches of 8, f32, $threads threads"
+	echo "== training, bert-base: ViT-B/16, BERT base, LLaMA 768x12, batches of ${ZV_BENCH_BATCH:-8}, f32, $threads threads"
 	model bert-base "$root/tests/bench/bert-base.conf" 30522 && choose_library bert-base || return 1
 	# shellcheck disable=SC2086
-	compare bert-base 8 $cases
+	compare bert-base "${ZV_BENCH_BATCH:-8}" $cases
 }
 
 # Ours never runs the encoder here: one block stands for all of it.
 vit_g() {
 	layers=${ZV_BENCH_VIT_LAYERS:-39}
-	echo "== training, vit-g: ViT-g/14 of $layers blocks, BERT base, LLaMA 768x12, batches of 4, f32, $threads threads"
+	echo "== training, vit-g: ViT-g/14 of $layers blocks, BERT base, LLaMA 768x12, batches of ${ZV_BENCH_BATCH:-4}, f32, $threads threads"
 	sed '/^vit/d' "$root/tests/bench/bert-base.conf" >"$scratch/vit-g.conf"
 	model vit-g "$scratch/vit-g.conf" 30522 vit.width=1408 vit.layers=1 vit.heads=16 vit.mlp_width=6144 \
 		vit.patch=14 vit.side=224 && choose_library vit-g || return 1
-	compare vit-g 4 --vit-layers "$layers" contrast:features contrast:pictures generate:features generate:pictures
+	compare vit-g "${ZV_BENCH_BATCH:-4}" --vit-layers "$layers" contrast:features contrast:pictures generate:features generate:pictures
 }
 
 chosen=
