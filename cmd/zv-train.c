@@ -191,7 +191,7 @@ static const struct option_entry options[] = {
 	{ 0, "merge", NULL, OPTION_FLAG, &option.merge, 0, 0, NULL,
 	  "add the adapters to the weights in the result" },
 	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
-	  "store trained matrices as f32, bf16 or f16 (default: as they\n"
+	  "store matrices as f32, bf16 or f16 (default: as they\n"
 	  "were; new: f32)" },
 	{ 0, "in-order", NULL, OPTION_FLAG, &option.in_order, 0, 0, NULL,
 	  "take examples in the order of the files" },

@@ -190,17 +190,32 @@ static int write_part(const struct result *result, const struct weights *weights
 	return 0;
 }
 
-/* The part as it was trained, or as it is in the model. *changed: the first. */
+/* A part that no stage has opened, in the dtype that was asked for. */
+static int convert_part(
+    const struct result *result, const char *folder, const char *part, struct digest *fingerprint)
+{
+	struct weights *weights = weights_open(folder, part);
+	int status = weights ? write_part(result, weights, NULL, fingerprint) : -1;
+	weights_close(weights);
+	return status;
+}
+
+/* The part as it was trained, or as it is in the model. *changed: written anew. */
 static int take_part(const struct result *result, const char *folder, const char *part,
     struct digest *fingerprint, bool *changed)
 {
 	char name[64];
 	const struct weights *weights = find_part(result, part);
-	*changed = weights && is_trained(weights);
-	if (*changed)
-		return write_part(result, weights, NULL, fingerprint);
+	char path[PATH_MAX];
 	snprintf(name, sizeof name, "%s.zv", part);
-	return link_file(folder, name);
+	int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+	if (length < 0 || (size_t)length >= sizeof path)
+		return error_system("%s: the name is too long", folder);
+	*changed = (weights && is_trained(weights)) || (result->dtype && access(path, F_OK) == 0);
+	if (!*changed)
+		return link_file(folder, name);
+	return weights ? write_part(result, weights, NULL, fingerprint)
+	               : convert_part(result, folder, part, fingerprint);
 }
 
 static void add_word(char *words, size_t size, const char *word, const struct digest *fingerprint)
@@ -216,7 +231,7 @@ static int take_qformer(const struct result *result, const char *folder, const c
 {
 	struct digest fingerprint;
 	struct weights *weights = find_part(result, "qformer");
-	bool changed = weights && is_trained(weights);
+	bool changed = (weights && is_trained(weights)) || result->dtype;
 	if (!changed && words[0] == '\0')
 		return link_file(folder, "qformer.zv");
 	char path[PATH_MAX];

@@ -103,20 +103,24 @@ struct writing {
 	struct writer *writer;
 	char dtype; /* asked for, or 0 */
 	const char *words;
-	uint8_t *piece; /* converted elements */
+	float *wide;    /* [PIECE] elements on their way */
+	uint8_t *piece; /* the same, converted */
 };
 
-/* Write trained values in the record's dtype. */
+/* Write a parameter's values, trained or as they are stored, in the record's dtype. */
 static int put_values(
     struct writing *writing, struct record *record, const struct parameter *parameter)
 {
-	if (record->dtype == 'f')
-		return writer_put(writing->writer, record, parameter->value);
+	char dtype = parameter->value ? 'f' : parameter->dtype;
+	const char *values = parameter->value ? (const char *)parameter->value : parameter->stored;
+	if (record->dtype == dtype)
+		return writer_put(writing->writer, record, values);
 	if (writer_begin_large(writing->writer, record) < 0)
 		return -1;
 	for (size_t first = 0; first < parameter->count; first += PIECE) {
 		size_t left = parameter->count - first, count = left < PIECE ? left : PIECE;
-		dtype_from_f32(record->dtype, parameter->value + first, writing->piece, count);
+		dtype_to_f32(dtype, values + first * dtype_size(dtype), writing->wide, count);
+		dtype_from_f32(record->dtype, writing->wide, writing->piece, count);
 		if (writer_add_large(writing->writer, writing->piece, count * dtype_size(record->dtype)) <
 		    0)
 			return -1;
@@ -130,7 +134,7 @@ static int put_old(struct writing *writing, const struct record *old)
 	const struct parameter *parameter = weights_find(writing->weights, old->key);
 	struct record record = *old;
 	struct weight weight;
-	if (parameter && parameter->value) {
+	if (parameter && (parameter->value || writing->dtype)) {
 		char dtype = stays_f32(parameter) ? 'f' : writing->dtype ? writing->dtype : old->dtype;
 		record_tensor(&record, old->name, dtype, old->dimensions, old->shape);
 		memcpy(record.key, old->key, sizeof record.key);
@@ -195,10 +199,12 @@ int weights_write(const struct weights *weights, const char *path, char dtype, c
 		return error_as(ERROR_SYSTEM);
 	reader_trust(reader); /* payloads come from the mapping, which was verified */
 	int result = -1;
-	if ((writing.piece = memory_allocate(PIECE, sizeof(float))) &&
+	if ((writing.wide = memory_allocate(PIECE, sizeof(float))) &&
+	    (writing.piece = memory_allocate(PIECE, sizeof(float))) &&
 	    (writing.writer = writer_open(path, WRITER_BARE)))
 		result = put_all(&writing, reader);
 	reader_close(reader);
+	memory_release(writing.wide);
 	memory_release(writing.piece);
 	if (result == 0)
 		return writer_finish(writing.writer);
