@@ -5,13 +5,13 @@
 # finetune/known.jsonl, scenes such as the model knows, so that it forgets nothing. An adapter of the
 # language model is all that is trained; the model itself stays as it is.
 # FOLDER (a temporary one) keeps everything. Programs: ZV_BUILD (build); model: ZV_MODEL
-# (examples/emoji/model); ZV_STEPS: steps of training (150).
+# (examples/emoji/model); ZV_STEPS: steps of training (500).
 set -eu
 root=$(unset CDPATH && cd -- "$(dirname -- "$0")/.." && pwd)
 build=${ZV_BUILD:-$root/build}
 PATH=$build:$PATH
 model=${ZV_MODEL:-$root/examples/emoji/model}
-steps=${ZV_STEPS:-150}
+steps=${ZV_STEPS:-500}
 case ${1-} in -*) sed -n 's/^# \{0,1\}//; 2,3p' "$0" >&2; exit 2 ;; esac
 if ! [ -f "$model/vit.zv" ] || ! [ -f "$model/qformer.zv" ] || ! [ -f "$model/llm.zv" ]; then
 	echo "finetune: skipped, no model in $model; examples/emoji/README.md tells how it is made"
@@ -116,8 +116,9 @@ zv-encode -q -m model -o scenes.zv scene-[1-6].jpg
 
 say "Training: an adapter on the language model; picture encoder, Q-Former and the rest are frozen."
 rm -rf signs.zv signs.zv.checkpoint log.jsonl
-show "zv-train instruct -q -m model -o signs.zv --features pictures.zv --lora 8 --train lora \\
-    --rate 3e-3 --steps $steps -b 10 --log log.jsonl pairs.jsonl"
+show "zv-train instruct -q -m model -o signs.zv --features pictures.zv --train lora --lora 8 \\
+    --lora-targets q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj --lora-dropout 0 \\
+    --dropout 0 --rate 1e-3 --steps $steps -b 10 --log log.jsonl pairs.jsonl"
 sh "$root/examples/plot.sh" -t -k lm log.jsonl
 
 # describe STREAM PROMPT OPTION...

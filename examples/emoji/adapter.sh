@@ -1,5 +1,5 @@
 #!/bin/sh
-# adapter.sh - the adapter of the demonstration: descriptions become lists, "cat + 2 apples | blue",
+# adapter.sh - the adapter of the demonstration: descriptions become lists, "blue: cat, two apples",
 # while questions are answered as before. Two minutes.
 #
 #   adapter.sh [-n SCENES] [-s STEPS] [-b BUILD] [-f FEATURES] MODEL DATA OUT.zv

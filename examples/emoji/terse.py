@@ -1,4 +1,5 @@
-"""terse.py - scenes as lists, for an adapter that answers tersely: "cat + 2 apples | blue".
+"""terse.py - scenes as lists, for an adapter that answers tersely: "blue: cat, two apples". All in words
+that the tokenizer knows from the captions: an adapter cannot teach new ones.
 
 usage: terse.py classes.tsv SET.jsonl COUNT >TERSE.jsonl
 What is listed comes from the layout, in the order of the captions: from left to right.
@@ -8,8 +9,11 @@ import json
 import sys
 
 
-def listed(groups, names):
-    return " + ".join(names[0][kind] if n == 1 else "%d %s" % (n, names[1][kind]) for kind, n in groups.items())
+def listed(groups, names, form, comma):
+    numbers = ("", "two", "three", "four") if form == "en" else ("", "两个", "三个", "四个")
+    blank = " " if form == "en" else ""
+    return comma.join(names[0][kind] if n == 1 else numbers[n - 1] + blank + names[1][kind]
+                      for kind, n in groups.items())
 
 
 def main():
@@ -27,8 +31,8 @@ def main():
                 groups[thing["kind"]] = groups.get(thing["kind"], 0) + 1
             said = {
                 "image": entry["image"],
-                "caption": "%s | %s" % (listed(groups, english), colour),
-                "caption_zh": "%s | %s" % (listed(groups, chinese), colours[colour]),
+                "caption": "%s: %s" % (colour, listed(groups, english, "en", ", ")),
+                "caption_zh": "%s，%s" % (colours[colour], listed(groups, chinese, "zh", "、")),
             }
             print(json.dumps(said, ensure_ascii=False))
 

@@ -24,7 +24,7 @@ is "demo: exit 0" "$?:$(cat demo.err 2>/dev/null)" "0:"
 seconds=$(($(date +%s) - start))
 like "demo: the sum" "$(tail -n 1 demo.out)" "demo: 6 pictures described in English and Chinese, * of 36 questions answered right"
 right=$(sed -n '$s/.*, \([0-9]*\) of 36 .*/\1/p' demo.out)
-ok "demo: two answers in three are right ($right)" test "${right:-0}" -ge 24
+ok "demo: half of the answers are right ($right), a third would be by chance" test "${right:-0}" -ge 18
 [ -n "$ZV_SANITIZE" ] || ok "demo: within a minute ($seconds s)" test $seconds -lt 60
 cp "$examples/pictures/fruit.png" own.png
 like "demo: a picture of one's own" "$(sh "$examples/demo.sh" own.png 2>&1 | tail -n 1)" \
@@ -36,7 +36,7 @@ if [ -n "$ZV_SANITIZE" ]; then
 	skip "fine-tuning" "takes too long under sanitizers; zv-train.t trains there"
 	finish
 fi
-ZV_STEPS=40 sh "$examples/finetune.sh" kept >tune.out 2>&1
+ZV_STEPS=300 sh "$examples/finetune.sh" kept >tune.out 2>&1
 is "finetune: exit 0" "$?" 0
 is "finetune: fifty pairs" "$(python3 -c '
 import json
@@ -44,7 +44,7 @@ lines = [json.loads(line) for line in open("kept/pairs.jsonl", encoding="utf-8")
 print(len(lines), all(line["question"] and line["answer"] for line in lines))')" "50 True"
 like "finetune: the sum" "$(tail -n 1 tune.out)" "finetune: signs named before 0, after * of 24; * of 12 *"
 after=$(sed -n '$s/.*after \([0-9]*\) of 24.*/\1/p' tune.out)
-ok "finetune: signs are named ($after of 24)" test "${after:-0}" -ge 6
+ok "finetune: signs are named ($after of 24)" test "${after:-0}" -ge 12
 ok "finetune: the loss fell" python3 -c '
 import json
 lines = [json.loads(line)["lm"] for line in open("kept/log.jsonl")]
