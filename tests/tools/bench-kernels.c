@@ -97,7 +97,7 @@ static int repeats(const struct layer *layer)
 	return 1 + (int)(4e8 / (2.0 * (double)(shape->rows * shape->in) * (double)shape->out));
 }
 
-/* The least seconds of so many, by turns. The numbers in the layer do not grow: gradients do, slowly. */
+/* The least seconds of so many, by turns. Numbers in the layer do not grow; gradients do, slowly. */
 static void time_layer(const struct layer *layer, int way, double *ours, double *blis)
 {
 	*ours = *blis = 1e9;
