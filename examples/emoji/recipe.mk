@@ -16,7 +16,6 @@ CONTRAST_STEPS ?= 4000
 SINGLE_STEPS ?= 800
 GENERATE_STEPS ?= 5000
 INSTRUCT_STEPS ?= 12000
-HEAD_STEPS ?= 1000
 WARM ?= 100
 
 model: $(WORK)/emoji.done
@@ -78,33 +77,24 @@ $(WORK)/contrast.done: $(WORK)/cells.done
 		--log contrast.log scenes-train.jsonl
 	touch $@
 
-# The language model learns to read soft prompts from scenes with one thing first: from all scenes it
-# learns the wording and stays there for long.
+# The Q-Former is frozen from here, so that what contrast taught it stays: retrieval by its heads. The
+# language model learns to read soft prompts from scenes with one thing first.
 $(WORK)/single.done: $(WORK)/contrast.done
 	awk -F '"kind":' 'NF == 2' $(WORK)/scenes-train.jsonl >$(WORK)/scenes-single.jsonl
 	$(ZV) $(TRAIN) generate -m contrast -o single $(ON_FEATURES) -b 64 --steps $(SINGLE_STEPS) \
-		--rate 2e-3 --train queries,qformer,text,projection,llm \
-		--rates queries=0.1,qformer=0.1,text=0.3,llm=0.7 --log single.log scenes-single.jsonl
+		--rate 2e-3 --train projection,llm --log single.log scenes-single.jsonl
 	touch $@
 
 $(WORK)/generate.done: $(WORK)/single.done
 	$(ZV) $(TRAIN) generate -m single -o generate $(ON_FEATURES) -b 64 --steps $(GENERATE_STEPS) \
-		--rate 1.5e-3 --train queries,qformer,text,projection,llm \
-		--rates queries=0.2,qformer=0.2,text=0.3,llm=0.7 --valid scenes-valid.jsonl \
-		--log generate.log scenes-train.jsonl
+		--rate 1.5e-3 --train projection,llm --valid scenes-valid.jsonl --log generate.log \
+		scenes-train.jsonl
 	touch $@
 
-$(WORK)/instruct.done: $(WORK)/generate.done
-	$(ZV) $(TRAIN) instruct -m generate -o instruct $(ON_FEATURES) -b 64 --steps $(INSTRUCT_STEPS) \
-		--rate 1e-3 --train queries,qformer,text,projection,lora \
-		--rates queries=0.2,qformer=0.2,text=0.5 --lora 16 --lora-alpha 32 --lora-dropout 0 \
-		--lora-targets q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj --merge \
-		--valid scenes-valid-instruct.jsonl --log instruct.log scenes-train-instruct.jsonl scenes-train.jsonl=0.2
-	touch $@
-
-# The Q-Former has moved since contrast: its heads for search and matching follow it.
-$(WORK)/emoji.done: $(WORK)/instruct.done
-	$(ZV) $(TRAIN) contrast -m instruct -o emoji $(ON_FEATURES) -b 64 --steps $(HEAD_STEPS) \
-		--rate 1e-3 --train heads --match-share 0.25 --wrong-share 0.5 --text-most 40 --dtype f16 \
-		--valid scenes-valid.jsonl --log emoji.log scenes-train.jsonl
+$(WORK)/emoji.done: $(WORK)/generate.done
+	$(ZV) $(TRAIN) instruct -m generate -o emoji $(ON_FEATURES) -b 64 --steps $(INSTRUCT_STEPS) \
+		--rate 1.5e-3 --train projection,lora --lora 16 --lora-alpha 32 --lora-dropout 0 \
+		--lora-targets q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj --merge --dtype f16 \
+		--valid scenes-valid-instruct.jsonl --log emoji.log scenes-train-instruct.jsonl \
+		scenes-train.jsonl=0.2
 	touch $@
