@@ -221,7 +221,7 @@ static void check_gradients(const struct use *use, size_t samples)
 	trial_open(&trial, use, true);
 	memory_release(trial_gradients(&trial, false, &count));
 	double outputs = (double)(trial.query_count + trial.text_count + 4 * trial.logit_count);
-	struct differences check = { trial_loss, &trial, 5e-7 * sqrt(outputs) };
+	struct differences check = { trial_loss, &trial, 1.5e-6 * sqrt(outputs) };
 	differences_parameters(&check, trial.weights, samples);
 	if (use->queries)
 		differences_check(

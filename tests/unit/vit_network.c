@@ -142,7 +142,7 @@ static void check_gradients(void)
 	if (!trial_open(&trial, 2, 1, 2) || !differences_train(trial.weights, ""))
 		return;
 	memory_release(trial_gradients(&trial, false, &count));
-	struct differences check = { trial_loss, &trial, 5e-7 * sqrt((double)trial.count) };
+	struct differences check = { trial_loss, &trial, 1.5e-6 * sqrt((double)trial.count) };
 	differences_parameters(&check, trial.weights, 4);
 	trial_close(&trial);
 }
