@@ -26,9 +26,11 @@ for compiler in gcc clang; do
 		"$(printf '%s\n' "$out" | grep -E 'error|FAILED' | head -n 20)" ;;
 	*) pass "$compiler takes everything without a warning" ;; esac
 done
-out=$(find lib -name '*.h' ! -name kernels_vector.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
+# kernels_vector.h and its like are the text of several files, each with vectors of its own.
+out=$(find lib -name '*.h' ! -name kernels_vector.h ! -name kernels_matrix.h ! -name kernels_gradient.h \
+	! -name optimiser_vector.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
 	grep -v 'pragma once in main file')
-is "each header stands alone (kernels_vector.h is a text for several files)" "$out" ""
+is "each header stands alone" "$out" ""
 out=$(make -n BUILD="$scratch/other" ARCHITECTURE=other programs 2>&1 | grep -n avx)
 is "no x86 kernel and no x86 flag on another architecture" "$out" ""
 like "but on x86-64" "$(make -n BUILD="$scratch/other" ARCHITECTURE=x86_64 programs 2>&1)" '*-mavx2*-mavx512f*'
