@@ -201,9 +201,12 @@ def main():
     if options.probe:
         probe(config)
         return
-    for stage in dict.fromkeys(case.partition(":")[0] for case in options.cases):
-        run_cases(options, config, stage,
-                  [case for case in options.cases if case.partition(":")[0] == stage])
+    groups = {}
+    for case in options.cases:  # the encoder under training by itself: less memory at once
+        stage, _, source = case.partition(":")
+        groups.setdefault((stage, source == "vit"), []).append(case)
+    for (stage, _), cases in groups.items():
+        run_cases(options, config, stage, cases)
 
 
 if __name__ == "__main__":
