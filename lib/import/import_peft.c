@@ -418,7 +418,7 @@ struct import_adapter_size import_adapter_size(const struct import_adapter *adap
 	return size;
 }
 
-static int put_config(struct writer *writer, const struct digest *llm)
+int import_adapter_begin(struct writer *writer, const struct digest *llm)
 {
 	char words[64 + DIGEST_TEXT_SIZE] = "stage=adapter\n", text[DIGEST_TEXT_SIZE];
 	struct record record;
@@ -455,7 +455,7 @@ int import_adapter_write(
 	struct writer *writer = writer_open(path, WRITER_BARE);
 	if (!writer)
 		return -1;
-	int result = put_config(writer, llm);
+	int result = import_adapter_begin(writer, llm);
 	for (size_t i = 0; i < adapter->count && result == 0; i++)
 		result = write_change(adapter, &adapter->changes[i], writer);
 	if (result == 0)

@@ -61,8 +61,11 @@ struct import_adapter_size import_adapter_size(const struct import_adapter *adap
  * language model: the programs of those parts take no adapter. */
 int import_adapter_keepable(const struct import_adapter *adapter);
 
-/* Write the adapter's records behind a config record, which notes the fingerprint of the language
+/* The config record of an adapter file (zv-model(5)), which notes the fingerprint of the language
  * model that it goes with, if any (NULL: not known). 0 or -1. */
+int import_adapter_begin(struct writer *writer, const struct digest *llm);
+
+/* Write the adapter's records behind such a config record. 0 or -1. */
 int import_adapter_write(
     const struct import_adapter *adapter, const char *path, const struct digest *llm);
 

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/program.h"
 #include "model/llama_layers.h"
+#include "model/adapter_tensors.h"
 #include "model/parameters.h"
 #include "num/kernels.h"
 #include "stream/model_file.h"
@@ -127,31 +128,14 @@ static int replace(struct llama *llama, const struct model_file *file, const cha
 
 static int apply(struct llama *llama, const struct model_file *file)
 {
-	const char *key;
-	size_t size, length;
-	struct weight weight;
-	for (size_t i = 0; model_file_at(file, i, &key, &size, &weight); i++) {
-		char name[PARAMETERS_NAME];
-		if (weight.dtype == 'B')
-			continue;
-		if (size >= sizeof name)
-			return parameters_error(file, "tensor %zu: its name is too long", i);
-		memcpy(name, key, size);
-		name[size] = '\0';
-		/* The projection into the model belongs to the Q-Former. */
-		if (ending_stem(key, size, ".lora_B", &length) ||
-		    ending_stem(key, size, ".scale", &length) ||
-		    strncmp(name, "language_projection.", 20) == 0)
-			continue;
-		if (ending_stem(key, size, ".lora_A", &length)) {
-			name[length] = '\0';
-			if (add_pair(llama, file, name, &weight) < 0)
-				return -1;
-		} else if (replace(llama, file, name) < 0) {
+	struct adapter_tensor tensor;
+	size_t at = 0;
+	int found;
+	while ((found = adapter_tensors_next(file, &at, &tensor)) > 0)
+		if ((tensor.pair ? add_pair(llama, file, tensor.name, &tensor.weight)
+		                 : replace(llama, file, tensor.name)) < 0)
 			return -1;
-		}
-	}
-	return 0;
+	return found;
 }
 
 static bool is_there(const char *path)

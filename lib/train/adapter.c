@@ -1,11 +1,12 @@
 /* adapter.c - adapter files written and read by training (see adapter.h). */
 #include "train/adapter.h"
 #include "base/dtype.h"
-#include "base/ending.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "import/import_peft.h"
+#include "model/adapter_tensors.h"
 #include "model/parameters.h"
 #include "stream/model_file.h"
 #include "stream/write.h"
@@ -68,18 +69,6 @@ static struct change *collect(const struct llama_network *network, size_t *count
 	return changes;
 }
 
-static int put_config(struct writer *writer, const struct digest *llm)
-{
-	char words[64 + DIGEST_TEXT_SIZE], text[DIGEST_TEXT_SIZE];
-	struct record record;
-	digest_text(llm, text);
-	snprintf(words, sizeof words, "stage=adapter\nllm_weights=%s\n", text);
-	record_tensor(&record, "adapter", 'B', 1, (const uint64_t[]){ 0 });
-	record.meta = words;
-	record.meta_size = strlen(words);
-	return record_set_key(&record, "config") < 0 ? -1 : writer_put(writer, &record, NULL);
-}
-
 static int put_values(struct writer *writer, const char *key, int dimensions, const uint64_t *shape,
     const float *values)
 {
@@ -116,7 +105,7 @@ int adapter_write(const char *path, const struct llama_network *network)
 		return -1;
 	}
 	struct digest llm = model_file_fingerprint(weights_file(network->weights));
-	int result = put_config(writer, &llm);
+	int result = import_adapter_begin(writer, &llm);
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = put_change(writer, &changes[i]);
 	memory_release(changes);
@@ -191,39 +180,17 @@ static int read_replacement(
 	return 0;
 }
 
-/* Cut end off name; false if name does not end so. */
-static bool cut(char *name, const char *end)
-{
-	size_t stem;
-	if (!ending_stem(name, strlen(name), end, &stem))
-		return false;
-	name[stem] = '\0';
-	return true;
-}
-
 static int read_all(struct llama_network *network, const struct model_file *file, float dropout)
 {
-	const char *key;
-	size_t size, adapters = 0;
-	struct weight weight;
-	for (size_t i = 0; model_file_at(file, i, &key, &size, &weight); i++) {
-		char name[LLAMA_NAME];
-		if (weight.dtype == 'B')
-			continue;
-		if (size >= sizeof name)
-			return parameters_error(file, "tensor %zu: its name is too long", i);
-		memcpy(name, key, size);
-		name[size] = '\0';
-		/* The projection into the model belongs to the Q-Former. */
-		if (cut(name, ".lora_B") || cut(name, ".scale") ||
-		    strncmp(name, "language_projection.", 20) == 0)
-			continue;
-		bool pair = cut(name, ".lora_A");
-		adapters += pair;
-		if ((pair ? read_pair(network, file, name, &weight, dropout)
-		          : read_replacement(network, file, name)) < 0)
+	struct adapter_tensor tensor;
+	size_t at = 0, adapters = 0;
+	int found;
+	for (; (found = adapter_tensors_next(file, &at, &tensor)) > 0; adapters += tensor.pair)
+		if ((tensor.pair ? read_pair(network, file, tensor.name, &tensor.weight, dropout)
+		                 : read_replacement(network, file, tensor.name)) < 0)
 			return -1;
-	}
+	if (found < 0)
+		return -1;
 	return adapters > 0 ? 0 : parameters_error(file, "holds no adapter");
 }
 

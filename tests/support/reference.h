@@ -242,6 +242,34 @@ static inline void reference_compare(const struct checkpoint *checkpoint, const 
 	memory_release(wanted);
 }
 
+/* The largest magnitude in all tensors of the file. */
+static inline double reference_maximum(const struct checkpoint *checkpoint)
+{
+	double most = 0;
+	for (size_t i = 0; i < checkpoint_count(checkpoint); i++) {
+		size_t count;
+		float *values = reference_values(checkpoint, checkpoint_at(checkpoint, i)->name, &count);
+		for (size_t j = 0; j < count; j++)
+			most = fmax(most, fabs((double)values[j]));
+		memory_release(values);
+	}
+	return most;
+}
+
+/* Largest difference of a gradient over the larger of the tensor's maximum and 1e-4 of the largest of
+ * all; infinity if anything is not a number. */
+static inline double reference_gradient_error(
+    const float *got, const float *wanted, size_t count, double global)
+{
+	double most = 0, scale = 1e-4 * global;
+	for (size_t i = 0; i < count; i++) {
+		double error = fabs((double)got[i] - (double)wanted[i]);
+		most = error <= most ? most : error;
+		scale = fmax(scale, fabs((double)wanted[i]));
+	}
+	return isnan(most) ? INFINITY : most / scale;
+}
+
 /* An array of whole numbers to ids; the count. */
 static inline size_t reference_ids(const struct json *array, int32_t *ids, size_t most)
 {

@@ -98,32 +98,6 @@ static void name_of(const char *part, const char *name, char text[TEXT])
 		snprintf(text, TEXT, "base_model.model.language_model.%s.weight", name);
 }
 
-static double maximum(const struct checkpoint *gradients)
-{
-	double most = 0;
-	for (size_t i = 0; i < checkpoint_count(gradients); i++) {
-		size_t count;
-		float *values = reference_values(gradients, checkpoint_at(gradients, i)->name, &count);
-		for (size_t j = 0; j < count; j++)
-			most = fmax(most, fabs((double)values[j]));
-		memory_release(values);
-	}
-	return most;
-}
-
-/* Relative to the larger of the tensor's maximum and 1e-4 of the largest of all. */
-static double gradient_error(
-    const struct parameter *parameter, const float *wanted, size_t count, double global)
-{
-	double most = 0, scale = 1e-4 * global;
-	for (size_t i = 0; i < count; i++) {
-		double error = fabs((double)parameter->gradient[i] - (double)wanted[i]);
-		most = error <= most ? most : error;
-		scale = fmax(scale, fabs((double)wanted[i]));
-	}
-	return count == parameter->count ? most / scale : INFINITY;
-}
-
 static void check_gradients(const struct trial *trial, const struct variant *variant)
 {
 	char path[TEXT], name[TEXT];
@@ -133,7 +107,7 @@ static void check_gradients(const struct trial *trial, const struct variant *var
 	snprintf(
 	    path, sizeof path, "zoo/A/train/%s/%sgrads.safetensors", variant->folder, variant->prefix);
 	struct checkpoint *gradients = checkpoint_open(tap_shared(path));
-	double global = maximum(gradients);
+	double global = reference_maximum(gradients);
 	for (size_t part = 0; part < trial->count; part++)
 		for (size_t i = 0; (parameter = weights_at(trial->parts[part], i)); i++) {
 			size_t count;
@@ -141,7 +115,9 @@ static void check_gradients(const struct trial *trial, const struct variant *var
 				continue;
 			name_of(weights_part(trial->parts[part]), parameter->name, name);
 			float *wanted = reference_values(gradients, name, &count);
-			double error = gradient_error(parameter, wanted, count, global);
+			double error = count == parameter->count ? reference_gradient_error(parameter->gradient,
+			                                               wanted, count, global)
+			                                         : INFINITY;
 			worst = error <= worst ? worst : error;
 			memory_release(wanted);
 			found++;

@@ -147,29 +147,11 @@ static double gradient_error(
 {
 	size_t count;
 	float *values = reference_values(wanted, name, &count);
-	double most = 0, scale = 1e-4 * global;
 	if (!values)
 		return INFINITY;
-	for (size_t i = 0; i < count; i++) {
-		double error = fabs((double)got[i] - (double)values[i]);
-		most = error <= most ? most : error;
-		scale = fmax(scale, fabs((double)values[i]));
-	}
+	double error = reference_gradient_error(got, values, count, global);
 	memory_release(values);
-	return isnan(most) ? INFINITY : most / scale;
-}
-
-static double global_maximum(const struct checkpoint *gradients)
-{
-	double most = 0;
-	for (size_t i = 0; i < checkpoint_count(gradients); i++) {
-		size_t count;
-		float *values = reference_values(gradients, checkpoint_at(gradients, i)->name, &count);
-		for (size_t j = 0; j < count; j++)
-			most = fmax(most, fabs((double)values[j]));
-		memory_release(values);
-	}
-	return most;
+	return error;
 }
 
 /* The projection in front: its gradients from those of the soft prompt's rows. */
@@ -224,7 +206,7 @@ static void check_tiny(void)
 	double loss = run(&training, &batch, 1, drows), wanted = tiny_loss();
 	TAP_OK(fabs(loss - wanted) <= 1e-6 * wanted, "LAVIS' loss: %.8f, wanted %.8f", loss, wanted);
 	embed_backward(&training, &batch, drows);
-	double global = global_maximum(gradients);
+	double global = reference_maximum(gradients);
 	size_t count = 0;
 	for (size_t i = 0; (parameter = weights_at(training.weights, i)); i++) {
 		char name[200];
@@ -324,7 +306,7 @@ static void check_gradients(const struct training *training)
 	const struct parameter *parameter;
 	snprintf(path, sizeof path, "%sloraonly.grads.safetensors", folder);
 	struct checkpoint *gradients = checkpoint_open(tap_shared(path));
-	double global = global_maximum(gradients);
+	double global = reference_maximum(gradients);
 	size_t count = 0;
 	for (size_t i = 0; (parameter = weights_at(training->weights, i)); i++) {
 		if (!parameter->gradient)
