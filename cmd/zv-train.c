@@ -72,7 +72,6 @@ static struct {
 	.dropout = 0.1,
 	.smoothing = 0.1,
 	.match_share = 1,
-	.text_most = 256,
 	.lora_alpha = 32,
 	.lora_dropout = 0.05,
 	.lora_targets = "q_proj,k_proj,v_proj",
@@ -174,7 +173,7 @@ static const struct option_entry options[] = {
 	{ 0, "template", "NAME", OPTION_TEXT, &option.template, 0, 0, NULL,
 	  "prompt template (default: the model's)" },
 	{ 0, "text-most", "N", OPTION_WHOLE, &option.text_most, 1, 1 << 20, NULL,
-	  "cut texts to N tokens (default 256)" },
+	  "cut texts to N tokens (default: contrast 32, others 256)" },
 	{ 0, "lora", "RANK", OPTION_WHOLE, &option.lora_rank, 1, 65536, NULL,
 	  "train adapters of this rank in the language model" },
 	{ 0, "lora-alpha", "X", OPTION_REAL, &option.lora_alpha, 0, 1e6, NULL,
@@ -434,13 +433,68 @@ static struct train_request make_request(const struct stage_kind *kind)
 	return request;
 }
 
+/* Options of some stages only. What is harmless elsewhere (a dropout of 0) may stand with all. */
+static const struct {
+	const char *name, *stages;
+} limits[] = {
+	{ "config", "new" },
+	{ "smoothing", "contrast" },
+	{ "losses", "contrast" },
+	{ "match-share", "contrast" },
+	{ "wrong-share", "contrast" },
+	{ "two-sided", "contrast" },
+	{ "fix-temperature", "contrast" },
+	{ "classes", "classify" },
+	{ "places", "classify" },
+	{ "language", "contrast generate instruct" },
+	{ "question-inside", "generate instruct" },
+	{ "prompts", "generate instruct" },
+	{ "template", "text generate instruct" },
+	{ "text-most", "text contrast generate instruct" },
+	{ "features", "classify contrast generate instruct" },
+	{ "pictures", "classify contrast generate instruct" },
+	{ "side", "classify contrast generate instruct" },
+	{ "crop", "classify contrast generate instruct" },
+	{ "flip", "classify contrast generate instruct" },
+	{ "lora", "text generate instruct" },
+	{ "lora-alpha", "text generate instruct" },
+	{ "lora-dropout", "text generate instruct" },
+	{ "lora-targets", "text generate instruct" },
+	{ "rslora", "text generate instruct" },
+	{ "adapter", "text generate instruct" },
+	{ "merge", "text generate instruct" },
+};
+
+static bool has_word(const char *words, const char *word)
+{
+	size_t size = strlen(word);
+	for (const char *at = words; *at; at += strcspn(at, " "), at += *at == ' ')
+		if (strcspn(at, " ") == size && memcmp(at, word, size) == 0)
+			return true;
+	return false;
+}
+
+/* An option that says nothing to the stage was meant for another one. */
+static void check_stage_options(const char *stage)
+{
+	for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+		if (program_given(limits[i].name) && !has_word(limits[i].stages, stage))
+			program_usage(
+			    "--%s is not for %s, but for: %s", limits[i].name, stage, limits[i].stages);
+	if (strcmp(stage, "new") != 0)
+		return;
+	for (const struct option_entry *entry = options; entry->name; entry++)
+		if (program_given(entry->name) && !has_word("config seed dtype force", entry->name))
+			program_usage("--%s is about training, and new only makes a model", entry->name);
+}
+
 static void refuse(bool wrong, const char *text)
 {
 	if (wrong)
 		program_usage("%s", text);
 }
 
-static void check_options(const struct stage_kind *kind)
+static void check_options(void)
 {
 	bool adapters = option.lora_rank > 0 || option.adapter;
 	bool pictures = option.pictures || option.side >= 0 || option.crop || option.flip;
@@ -449,14 +503,11 @@ static void check_options(const struct stage_kind *kind)
 	refuse(option.steps == 0 && option.epochs == 0, "how long? give --steps or --epochs");
 	refuse(option.steps > 0 && option.epochs > 0, "--steps and --epochs do not go together");
 	refuse(option.lora_rank > 0 && option.adapter, "--lora and --adapter do not go together");
-	refuse(adapters && !kind->language, "this stage has no language model for adapters");
-	refuse(option.features.count > 0 && kind->text_only, "this stage reads no pictures");
 	refuse(option.features.count > 0 && pictures,
 	    "--features are of pictures as they were encoded: no --pictures, --side, --crop, --flip");
 	refuse(option.merge && !adapters, "--merge is about --lora or --adapter");
 	refuse(option.keep == KEEP_BEST && !option.valid, "--keep best needs --valid");
 	refuse(option.valid_every > 0 && !option.valid, "--valid-every is about --valid");
-	refuse(option.config != NULL, "--config is about new");
 }
 
 static void train(const struct stage_kind *kind, char **files, int count)
@@ -469,7 +520,7 @@ static void train(const struct stage_kind *kind, char **files, int count)
 		data[i] = i < given ? option.data.texts[i] : files[i - given];
 	memory_release(option.data.texts);
 	option.data = (struct option_list){ data, (int)(given + count) };
-	check_options(kind);
+	check_options();
 	struct train_request request = make_request(kind);
 	char *settings = settings_text(kind->name);
 	request.settings = settings;
@@ -499,6 +550,14 @@ static void make_new(char **settings, int count)
 	new_config_release(config);
 }
 
+static const struct stage_kind *find_stage(const char *name)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (strcmp(kinds[i]->name, name) == 0)
+			return kinds[i];
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	for (int i = 0; picture_library(i); i++)
@@ -509,16 +568,17 @@ int main(int argc, char **argv)
 	if (first == argc)
 		program_usage("which stage? new, text, classify, contrast, generate or instruct");
 	const char *stage = argv[first++];
+	const struct stage_kind *kind = find_stage(stage);
+	bool new = strcmp(stage, "new") == 0;
+	if (!kind && !new)
+		program_usage(
+		    "\"%s\" is no stage: new, text, classify, contrast, generate, instruct", stage);
+	check_stage_options(stage);
 	if (!common.output)
 		program_usage("-o OUT says where the result is to go");
-	if (strcmp(stage, "new") == 0) {
+	if (new)
 		make_new(argv + first, argc - first);
-		return program_end();
-	}
-	for (size_t i = 0; i < KINDS; i++)
-		if (strcmp(stage, kinds[i]->name) == 0) {
-			train(kinds[i], argv + first, argc - first);
-			return program_end();
-		}
-	program_usage("\"%s\" is no stage: new, text, classify, contrast, generate, instruct", stage);
+	else
+		train(kind, argv + first, argc - first);
+	return program_end();
 }

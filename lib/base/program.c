@@ -70,6 +70,7 @@ enum { COMMON_COUNT = sizeof common_entries / sizeof common_entries[0] };
 
 static struct {
 	const struct option_entry *entries[OPTIONS_MOST];
+	bool given[OPTIONS_MOST];
 	int count;
 } table;
 
@@ -218,6 +219,20 @@ static void set_option(const struct option_entry *entry, const char *value)
 		program_usage("--%s: %s", entry->name, error_text());
 }
 
+static void take_option(int i, const char *value)
+{
+	table.given[i] = true;
+	set_option(table.entries[i], value);
+}
+
+bool program_given(const char *name)
+{
+	for (int i = 0; i < table.count; i++)
+		if (table.given[i] && strcmp(table.entries[i]->name, name) == 0)
+			return true;
+	return false;
+}
+
 static void parse_shard(void)
 {
 	char part[32];
@@ -293,7 +308,7 @@ static void parse_options(int argc, char **argv)
 		for (int i = 0; i < table.count; i++)
 			if (found == FIRST + i ||
 			    (table.entries[i]->letter && found == table.entries[i]->letter))
-				set_option(table.entries[i], optarg);
+				take_option(i, optarg);
 	}
 	if (shard_text)
 		parse_shard();

@@ -92,6 +92,9 @@ struct program {
  * operand in argv; options may stand between operands, "--" ends them. */
 int program_begin(const struct program *program, int argc, char **argv);
 
+/* Whether the option of this long name stood on the command line. */
+bool program_given(const char *name);
+
 /* Report a usage error (one line, then the synopsis) and exit 2. */
 _Noreturn void program_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -2,6 +2,7 @@
 #include "train/examples.h"
 #include "train/example_line.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/message.h"
 #include "base/number.h"
@@ -46,6 +47,7 @@ struct example_file {
 struct examples {
 	struct example_file *files;
 	size_t count, total;
+	uint64_t checksum; /* of all files' bytes */
 	bool in_order;
 	uint64_t seed;
 	/* A cycle: whose draw each is, and which of its file's. */
@@ -201,6 +203,35 @@ static void lay_out(struct examples *examples)
 	}
 }
 
+static int open_file(struct examples *examples, const char *text, struct checksummer *checksummer)
+{
+	struct example_file *file = &examples->files[examples->count++];
+	if (split_weight(text, file) < 0)
+		return -1;
+	if (map_file(file) < 0 || scan_file(file) < 0)
+		return error_context("%s", file->name);
+	checksummer_add(checksummer, file->bytes, file->size);
+	file->first = examples->total;
+	examples->total += file->count;
+	return 0;
+}
+
+static int open_files(struct examples *examples, const struct examples_options *options)
+{
+	if (options->count == 0 || options->count > FILES_MOST)
+		return error_system(
+		    "%zu files of training data: 1 to %d are possible", options->count, (int)FILES_MOST);
+	examples->files = memory_allocate_zero(options->count, sizeof *examples->files);
+	struct checksummer *checksummer = examples->files ? checksummer_new() : NULL;
+	int result = checksummer ? 0 : -1;
+	for (size_t i = 0; result == 0 && i < options->count; i++)
+		result = open_file(examples, options->files[i], checksummer);
+	if (result == 0)
+		examples->checksum = checksummer_value(checksummer);
+	checksummer_release(checksummer);
+	return result;
+}
+
 struct examples *examples_open(const struct examples_options *options)
 {
 	struct examples *examples = memory_allocate_zero(1, sizeof *examples);
@@ -208,32 +239,13 @@ struct examples *examples_open(const struct examples_options *options)
 		return NULL;
 	examples->in_order = options->in_order;
 	examples->seed = options->seed;
-	if (options->count == 0 || options->count > FILES_MOST) {
-		error_system(
-		    "%zu files of training data: 1 to %d are possible", options->count, (int)FILES_MOST);
-		goto failed;
-	}
-	examples->files = memory_allocate_zero(options->count, sizeof *examples->files);
-	if (!examples->files)
-		goto failed;
-	for (size_t i = 0; i < options->count; i++) {
-		struct example_file *file = &examples->files[i];
-		examples->count++;
-		if (split_weight(options->files[i], file) < 0)
-			goto failed;
-		if (map_file(file) < 0 || scan_file(file) < 0) {
-			error_context("%s", file->name);
-			goto failed;
-		}
-		file->first = examples->total;
-		examples->total += file->count;
+	if (open_files(examples, options) < 0) {
+		examples_close(examples);
+		return NULL;
 	}
 	share_out(examples);
 	lay_out(examples);
 	return examples;
-failed:
-	examples_close(examples);
-	return NULL;
 }
 
 void examples_close(struct examples *examples)
@@ -254,6 +266,11 @@ void examples_close(struct examples *examples)
 size_t examples_count(const struct examples *examples)
 {
 	return examples->total;
+}
+
+uint64_t examples_checksum(const struct examples *examples)
+{
+	return examples->checksum;
 }
 
 static const struct example_file *file_of(const struct examples *examples, size_t i)

@@ -47,6 +47,8 @@ struct examples *examples_open(const struct examples_options *options);
 void examples_close(struct examples *examples);
 size_t examples_count(const struct examples *examples); /* good lines of all files */
 
+uint64_t examples_checksum(const struct examples *examples); /* XXH64 of all files' bytes */
+
 /* Read line number i of all files together, 0.. (for validation). 0 or -1. */
 int examples_read(struct examples *examples, size_t i, struct example *example);
 

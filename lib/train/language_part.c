@@ -12,6 +12,8 @@
 #include <limits.h>
 #include <string.h>
 
+enum { TEXT_MOST = 256 }; /* tokens of a sequence, as the reference has it */
+
 /* --- opening ------------------------------------------------------------------------------------*/
 
 static int open_template(struct language_part *part, const struct stage_options *options)
@@ -63,9 +65,10 @@ static int open_tokenizer(struct language_part *part, const struct stage_options
 
 int language_part_open(struct language_part *part, const struct stage_options *options)
 {
-	*part = (struct language_part){
-		.text_most = options->text_most, .recompute = options->recompute, .seed = options->seed
-	};
+	*part =
+	    (struct language_part){ .text_most = options->text_most ? options->text_most : TEXT_MOST,
+		    .recompute = options->recompute,
+		    .seed = options->seed };
 	part->weights = weights_open(options->model, "llm");
 	part->network = part->weights ? llama_network_open(part->weights) : NULL;
 	if (!part->network || open_tokenizer(part, options) < 0)

@@ -173,20 +173,19 @@ static int check_folder(const char *path)
 /* The checkpoint's numbers are of a run on other data? */
 static int check_examples(const struct loop *loop)
 {
-	size_t count = examples_count(loop->data);
-	if (loop->state.examples == count)
-		return 0;
-	return error_system("the run was started with %llu examples, now there are %zu: go on with the "
-	                    "same files, or begin anew",
-	    (unsigned long long)loop->state.examples, count);
+	return loop->state.examples == examples_checksum(loop->data)
+	           ? 0
+	           : error_system(
+	                 "the examples are not those that the run was started with: go on with "
+	                 "the same files, or begin anew");
 }
 
 /* Go on with an earlier run, or make sure that none is lost. */
 static int open_state(struct loop *loop)
 {
 	const struct train_request *request = loop->request;
-	loop->state =
-	    (struct run_state){ .examples = examples_count(loop->data), .settings = request->settings };
+	loop->state = (struct run_state){ .examples = examples_checksum(loop->data),
+		.settings = request->settings };
 	struct stat status;
 	if (name_checkpoints(loop) < 0 || check_folder(request->output) < 0 ||
 	    check_folder(loop->checkpoint) < 0)

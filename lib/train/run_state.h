@@ -15,7 +15,7 @@ struct run_state {
 	uint64_t step; /* optimiser steps done */
 	double best;   /* best validation metric so far, and the step it was at */
 	uint64_t best_step;
-	uint64_t examples; /* that there are to draw from: a change of the data shows in it */
+	uint64_t examples; /* their checksum: a run on other data is another run */
 	/* What the run was started with, as text of word=value lines: a resume with other settings is
 	 * refused, naming the first that differs. */
 	const char *settings;

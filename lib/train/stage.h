@@ -44,7 +44,7 @@ struct stage_options {
 	bool question_inside;      /* the question also goes into the Q-Former */
 	const char *prompts;       /* file of caption prompts, NULL: built in (spec 7.5) */
 	const char *template;      /* prompt template, NULL: the model's */
-	size_t text_most;          /* longest text in tokens; longer ones are cut */
+	size_t text_most;          /* longest text in tokens; longer ones are cut; 0: 32 or 256 */
 	struct lora_settings lora; /* rank 0: none */
 	const char *adapter;       /* a file of adapters to go on with, or NULL */
 	/* where pictures come from: features, or files (the ViT then runs) */
