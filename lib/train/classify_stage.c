@@ -7,7 +7,6 @@
 #include "train/stage.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/message.h"
 #include "base/random.h"
 #include "num/gradient.h"
 #include "num/kernels.h"
@@ -201,9 +200,8 @@ static int collect_labels(struct stage *stage, const struct example *examples)
 		bool fits = example->patch_count == batch->tokens - 1;
 		if (stage->vit && example->patch_count > 0 && !fits && !stage->told) {
 			stage->told = true;
-			message_failure(EXIT_ITEM, example->key,
-			    "%zu classes for %zu patches; left out, and others like it", example->patch_count,
-			    batch->tokens - 1);
+			example_left_out(example, "%zu classes for %zu patches (others like it are not told)",
+			    example->patch_count, batch->tokens - 1);
 		}
 		size_t kinds = example->kind_count < queries ? example->kind_count : queries;
 		if ((stage->vit && fits &&

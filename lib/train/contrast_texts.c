@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "base/message.h"
 #include "base/random.h"
 #include "text/cleanup.h"
 
@@ -89,7 +88,7 @@ int contrast_choose(struct contrast *contrast, const struct example *examples, s
 		if (caption_language(contrast, &examples[i], language, false) != EXAMPLE_LANGUAGES)
 			contrast->usable[(*usable)++] = examples[i];
 		else
-			message_failure(EXIT_ITEM, examples[i].key, "no caption in this language; left out");
+			example_left_out(&examples[i], "no caption in this language");
 	}
 	return 0;
 }

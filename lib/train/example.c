@@ -5,8 +5,11 @@
 #include "train/examples.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/message.h"
 #include "stream/json.h"
 
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -261,4 +264,28 @@ void example_clear(struct example *example)
 	memory_release(example->kinds);
 	memory_release(example->patches);
 	*example = (struct example){ .kind = -1 };
+}
+
+void example_name(const struct example *example, char *text, size_t size)
+{
+	size_t used = 0;
+	text[0] = '\0';
+	if (example->file) {
+		int length = snprintf(text, size, "%s:%lu%s", example->file, (unsigned long)example->line,
+		    example->key ? ": " : "");
+		used = length < 0 ? 0 : (size_t)length;
+	}
+	if (example->key && used < size)
+		snprintf(text + used, size - used, "%s", example->key);
+}
+
+void example_left_out(const struct example *example, const char *format, ...)
+{
+	char name[PATH_MAX + 64], why[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(why, sizeof why, format, arguments);
+	va_end(arguments);
+	example_name(example, name, sizeof name);
+	message_failure(EXIT_ITEM, name[0] ? name : NULL, "%s; left out", why);
 }

@@ -290,15 +290,11 @@ int examples_read(struct examples *examples, size_t i, struct example *example)
 {
 	const struct example_file *file = file_of(examples, i);
 	const struct example_line *line = &file->lines[i - file->first];
-	if (example_parse(file->bytes + line->offset, line->size, example) == 0)
-		return 0;
-	return error_context("%s: line %lu", file->name, (unsigned long)line->number);
-}
-
-void examples_place(const struct examples *examples, size_t i, char *text, size_t size)
-{
-	const struct example_file *file = file_of(examples, i);
-	snprintf(text, size, "%s:%lu", file->name, (unsigned long)file->lines[i - file->first].number);
+	if (example_parse(file->bytes + line->offset, line->size, example) < 0)
+		return error_context("%s: line %lu", file->name, (unsigned long)line->number);
+	example->file = file->name;
+	example->line = line->number;
+	return 0;
 }
 
 size_t examples_draw(const struct examples *examples, uint64_t p)

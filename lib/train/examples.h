@@ -31,9 +31,17 @@ struct example {
 	char *text;               /* "text" as a string: plain text for the stage text */
 	int32_t *kinds, *patches; /* classes of the stage classify: by query, by patch; -1: none */
 	size_t kind_count, patch_count;
-	int32_t kind; /* class of the whole picture, -1: none */
+	int32_t kind;     /* class of the whole picture, -1: none */
+	const char *file; /* where it stands, if it was read from examples, and their property */
+	uint32_t line;
 };
 void example_clear(struct example *example);
+
+/* "FILE:LINE: KEY" of it, as far as they are known, into text. */
+void example_name(const struct example *example, char *text, size_t size);
+/* Tell as a failed item that it is left out, and why. */
+void example_left_out(const struct example *example, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 struct examples;
 struct examples_options {
@@ -56,8 +64,5 @@ int examples_read(struct examples *examples, size_t i, struct example *example);
  * needs no state). A file is chosen with its weight (default: square root of its lines), in it
  * every line comes once per epoch in a shuffled order. Returns the i of examples_read(). */
 size_t examples_draw(const struct examples *examples, uint64_t p);
-
-/* "FILE:LINE" of line i into text, for messages. */
-void examples_place(const struct examples *examples, size_t i, char *text, size_t size);
 
 #endif

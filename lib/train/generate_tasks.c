@@ -3,7 +3,6 @@
  */
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/message.h"
 #include "base/random.h"
 #include "train/generate_stage.h"
 
@@ -58,8 +57,8 @@ static int ask(struct asking *asking, const struct template_turn *turns, size_t 
 	        batch->count, generate->network->queries) < 0)
 		return -1;
 	if (batch->sequences.count == sequences) {
-		message_failure(EXIT_ITEM, asking->example->key,
-		    "what stands before the answer leaves no room in %zu rows; left out",
+		example_left_out(asking->example,
+		    "what stands before the answer leaves no room in %zu rows",
 		    language_batch_most(&generate->language, generate->network->queries));
 		return 0;
 	}
@@ -141,7 +140,7 @@ static int ask_example(struct asking *asking)
 	bool caption = has_caption(asking, EXAMPLE_ENGLISH) || has_caption(asking, EXAMPLE_CHINESE);
 	bool turns = example->turn_count > 0;
 	if (!caption && !turns) {
-		message_failure(EXIT_ITEM, example->key, "has neither caption nor question; left out");
+		example_left_out(example, "has neither caption nor question");
 		return 0;
 	}
 	/* with both, "instruct" takes either, for training by chance; "generate" has captions */

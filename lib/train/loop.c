@@ -42,12 +42,9 @@ static void list_keys(const struct loop *loop, char *text, size_t size)
 	size_t used = 0;
 	text[0] = '\0';
 	for (size_t i = 0; i < loop->request->stage.batch && used + 1 < size; i++) {
-		const char *key = loop->examples[i].key;
-		char place[PATH_MAX + 32];
-		if (!key)
-			examples_place(loop->data, loop->lines[i], place, sizeof place);
-		int length =
-		    snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", key ? key : place);
+		char name[PATH_MAX + 64];
+		example_name(&loop->examples[i], name, sizeof name);
+		int length = snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", name);
 		used += length > 0 ? (size_t)length : 0;
 	}
 	if (used >= size)

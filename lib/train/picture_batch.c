@@ -2,7 +2,6 @@
 #include "train/picture_batch.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/message.h"
 #include "base/random.h"
 #include "train/weights.h"
 
@@ -54,11 +53,6 @@ static uint64_t draw_of(const struct picture_batch *batch, uint64_t micro_step, 
 	return (uint64_t)(random_unit(&random) * 0x1p53);
 }
 
-static void leave_out(const struct example *example, const char *why)
-{
-	message_failure(EXIT_ITEM, example->key, "%s; left out", why);
-}
-
 static int read_features(struct picture_batch *batch, const struct example *examples, size_t count,
     uint64_t micro_step, bool varied)
 {
@@ -72,7 +66,7 @@ static int read_features(struct picture_batch *batch, const struct example *exam
 		if (feature_files_read(batch->files, examples[i].key, draw, values) == 0)
 			batch->example[batch->count++] = i;
 		else if (error_kind() == ERROR_INPUT)
-			leave_out(&examples[i], error_text());
+			example_left_out(&examples[i], "%s", error_text());
 		else
 			return -1;
 	}
@@ -118,7 +112,7 @@ static void keep_good(
 	size_t size = 3 * batch->pictures.side * batch->pictures.side;
 	for (size_t i = 0; i < count; i++) {
 		if (failed[i]) {
-			leave_out(&examples[i], failed[i]);
+			example_left_out(&examples[i], "%s", failed[i]);
 			memory_release(failed[i]);
 			continue;
 		}

@@ -4,7 +4,6 @@
  */
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/message.h"
 #include "train/language_part.h"
 #include "train/saves.h"
 #include "train/stage.h"
@@ -113,7 +112,7 @@ static int fill_batch(
 		if (stage->batch.count > before)
 			*used += 1;
 		else
-			message_failure(EXIT_ITEM, examples[i].key, "an example without text; left out");
+			example_left_out(&examples[i], "an example without text");
 	}
 	return 0;
 }

@@ -193,7 +193,7 @@ rm gone.jpg
 wait $!
 is "a picture goes away: status" "$?" 1
 ok "a picture goes away: the result is there" test -d none
-lines=$(grep -c 'gone.jpg: cannot open: No such file or directory; left out$' err)
+lines=$(grep -c 'three.jsonl:[0-9]*: gone.jpg: cannot open: No such file or directory; left out$' err)
 ok "a picture goes away: a line each time ($lines)" test "$lines" -ge 1 -a "$lines" -le 60
 is "a picture goes away: all steps are done" "$(tail -n 1 log | sed 's/.*"step":\([0-9]*\).*/\1/')" 60
 finish

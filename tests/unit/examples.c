@@ -252,8 +252,8 @@ static void test_bad_lines(void)
 	struct example example = { 0 };
 	char place[40] = "";
 	if (examples && examples_read(examples, 298, &example) == 0)
-		examples_place(examples, 298, place, sizeof place);
-	TAP_OK(is(example.key, "2") && is(place, "odd:4"), "a line's number counts all lines");
+		example_name(&example, place, sizeof place);
+	TAP_OK(is(example.key, "2") && is(place, "odd:4: 2"), "a line's number counts all lines");
 	example_clear(&example);
 	examples_close(examples);
 
@@ -406,9 +406,12 @@ static void test_pure(void)
 	char place[40];
 	TAP_OK(examples_read(in_order, 1009, &example) == 0 && is(example.key, "thousand-999"),
 	    "the last line of the last file");
-	examples_place(in_order, 10, place, sizeof place);
-	TAP_OK(is(place, "thousand:1"), "its place is %s", place);
+	example_name(&example, place, sizeof place);
+	TAP_OK(is(place, "thousand:1000: thousand-999"), "its name is %s", place);
 	example_clear(&example);
+	struct example keyless = { .file = "pairs", .line = 7 };
+	example_name(&keyless, place, sizeof place);
+	TAP_OK(is(place, "pairs:7"), "without a key it is %s", place);
 	examples_close(in_order);
 }
 
