@@ -68,6 +68,13 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
 
+# Texts that are data: every line becomes a C string.
+$(BUILD)/text/%.inc: lib/%.tsv
+	@mkdir -p $(@D)
+	sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(BUILD)/obj/lib/train/caption_prompts.o: KERNEL_FLAGS = -I$(BUILD)/text
+$(BUILD)/obj/lib/train/caption_prompts.o: $(BUILD)/text/train/caption_prompts.inc
+
 $(LIBRARY): $(OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
@@ -147,6 +154,7 @@ install: programs
 	install -m 755 $(PROGRAMS:%=$(BUILD)/%) $(SCRIPTS:%=$(BUILD)/%) $(BINDIR)
 	for page in $(PAGES); do install -m 644 $$page $(MANDIR)/man$${page##*.} || exit 1; done
 	install -m 644 $(TEMPLATES) $(TEMPLATEDIR)
+	install -m 644 lib/train/caption_prompts.tsv $(DESTDIR)$(PREFIX)/share/zv
 	[ -z "$(EMBEDDED)" ] || install -d $(MODELDIR)
 	[ -z "$(EMBEDDED)" ] || install -m 644 $(EMBEDDED) $(MODELDIR)
 
@@ -154,6 +162,7 @@ uninstall:
 	rm -f $(PROGRAMS:%=$(BINDIR)/%) $(SCRIPTS:%=$(BINDIR)/%)
 	for page in $(notdir $(PAGES)); do rm -f $(MANDIR)/man$${page##*.}/$$page; done
 	rm -f $(TEMPLATES:examples/templates/%=$(TEMPLATEDIR)/%)
+	rm -f $(DESTDIR)$(PREFIX)/share/zv/caption_prompts.tsv
 	rm -f $(EMBEDDED:examples/emoji/model/%=$(MODELDIR)/%)
 	-[ ! -d $(MODELDIR) ] || rmdir $(MODELDIR) $(dir $(MODELDIR))
 	-[ ! -d $(TEMPLATEDIR) ] || rmdir $(TEMPLATEDIR) $(dir $(TEMPLATEDIR))

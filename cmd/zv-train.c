@@ -58,7 +58,7 @@ static struct {
 	int64_t seed, valid_every, save_every, log_every;
 	int keep;
 	const char *checkpoint, *log;
-	bool resume, recompute, dry_run, force;
+	bool resume, other_settings, recompute, dry_run, force;
 } option = { .side = -1,
 	.batch = 32,
 	.accumulate = 1,
@@ -92,7 +92,7 @@ static const struct option_entry options[] = {
 	  "do so every N steps (default: ten times, and at the end)" },
 	{ 0, "keep", "WHICH", OPTION_CHOICE, &option.keep, 0, 0, keep_choices,
 	  "the result: the state at the end (last), or the best on the\n"
-	  "held-out examples (best) (default last)" },
+	  "held-out examples (best) (default: best if there are any)" },
 	{ 0, "features", "FILE", OPTION_LIST, &option.features, 0, 0, NULL,
 	  "features of the pictures, made by zv-encode; may be given\n"
 	  "several times (default: the pictures are read)" },
@@ -202,6 +202,9 @@ static const struct option_entry options[] = {
 	  "where to (default OUT.checkpoint)" },
 	{ 0, "resume", NULL, OPTION_FLAG, &option.resume, 0, 0, NULL,
 	  "go on from the checkpoint, if there is one" },
+	{ 0, "other-settings", NULL, OPTION_FLAG, &option.other_settings, 0, 0, NULL,
+	  "--resume with other settings, examples or features than those\n"
+	  "the run was begun with" },
 	{ 0, "log", "FILE", OPTION_TEXT, &option.log, 0, 0, NULL, "write figures as JSON lines" },
 	{ 0, "log-every", "N", OPTION_WHOLE, &option.log_every, 1, 1e9, NULL,
 	  "one every N steps (default 10)" },
@@ -238,8 +241,8 @@ static const struct program program = {
 /* They change nothing of what is computed. */
 static bool is_free(const char *name)
 {
-	static const char *const names[] = { "force", "resume", "save-every", "checkpoint", "log",
-		"log-every", "dry-run", "dtype", "merge", "recompute", "config" };
+	static const char *const names[] = { "force", "resume", "other-settings", "save-every",
+		"checkpoint", "log", "log-every", "dry-run", "dtype", "merge", "recompute", "config" };
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strcmp(names[i], name) == 0)
 			return true;
@@ -421,6 +424,7 @@ static struct train_request make_request(const struct stage_kind *kind)
 		.log = option.log,
 		.checkpoint = option.checkpoint,
 		.resume = option.resume,
+		.any_settings = option.other_settings,
 		.dry_run = option.dry_run,
 		.keep_best = option.keep == KEEP_BEST,
 		.output = common.output,
@@ -505,6 +509,12 @@ static void check_options(void)
 	refuse(option.lora_rank > 0 && option.adapter, "--lora and --adapter do not go together");
 	refuse(option.features.count > 0 && pictures,
 	    "--features are of pictures as they were encoded: no --pictures, --side, --crop, --flip");
+	refuse(option.other_settings && !option.resume, "--other-settings is about --resume");
+	refuse(option.lora_rank == 0 && (program_given("lora-alpha") || program_given("lora-targets") ||
+	                                    program_given("rslora")),
+	    "--lora-alpha, --lora-targets and --rslora are about --lora: give it a rank");
+	refuse(
+	    !adapters && program_given("lora-dropout"), "--lora-dropout is about --lora and --adapter");
 	refuse(option.merge && !adapters, "--merge is about --lora or --adapter");
 	refuse(option.keep == KEEP_BEST && !option.valid, "--keep best needs --valid");
 	refuse(option.valid_every > 0 && !option.valid, "--valid-every is about --valid");
@@ -521,6 +531,8 @@ static void train(const struct stage_kind *kind, char **files, int count)
 	memory_release(option.data.texts);
 	option.data = (struct option_list){ data, (int)(given + count) };
 	check_options();
+	if (option.valid && !program_given("keep"))
+		option.keep = KEEP_BEST;
 	struct train_request request = make_request(kind);
 	char *settings = settings_text(kind->name);
 	request.settings = settings;

@@ -247,6 +247,11 @@ struct index *index_open(const char *path)
 	return index;
 }
 
+uint64_t index_checksum(const struct index *index)
+{
+	return index->head.chain;
+}
+
 void index_close(struct index *index)
 {
 	if (!index)

@@ -28,6 +28,9 @@ int index_places(struct index *index, const char *key, struct reader_place **pla
 int index_read(struct index *index, const struct reader_place *place, const char *key,
     struct record *record, void **payload);
 
+/* What the stream file's end record says of all its records: other contents, another number. */
+uint64_t index_checksum(const struct index *index);
+
 void index_close(struct index *index);
 
 #endif

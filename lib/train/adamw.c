@@ -1,6 +1,7 @@
 /* adamw.c - the optimiser's steps (see adamw.h): torch's order of operations, spec 7.8,
  *     w = w (1 - rate decay); m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
  *     w = w - rate / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+ *     average = d average + (1 - d) w, d = min(x, (1 + t) / (10 + t)): young averages forget sooner
  * with moments and parameters in f32 and the step's scalars in double.
  */
 #include "train/adamw.h"
@@ -54,6 +55,7 @@ struct step {
 	const struct adamw *adamw;
 	const struct optimiser *optimiser;
 	double rate, clip, first, second; /* the last two: 1 - beta^t */
+	double fresh;                     /* share of the step in the average */
 };
 
 static double step_span(void *context, const struct span *span)
@@ -78,7 +80,7 @@ static double step_span(void *context, const struct span *span)
 	    parameter->first_moment + span->first, parameter->second_moment + span->first, span->count);
 	if (parameter->average)
 		step->optimiser->average(
-		    parameter->average + span->first, value, (float)(1 - adamw->average), span->count);
+		    parameter->average + span->first, value, (float)step->fresh, span->count);
 	return 0;
 }
 
@@ -87,7 +89,9 @@ void adamw_step(
 {
 	adamw->step++;
 	double clip = adamw->clip > 0 ? adamw->clip / (norm + 1e-6) : 1;
+	double young = (1 + (double)adamw->step) / (10 + (double)adamw->step);
 	struct step step = { .adamw = adamw,
+		.fresh = 1 - (adamw->average < young ? adamw->average : young),
 		.optimiser = optimiser_get(),
 		.rate = rate,
 		.clip = clip < 1 ? clip : 1,

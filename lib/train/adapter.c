@@ -30,8 +30,9 @@ static int compare_changes(const void *left, const void *right)
 	return strcmp(a->key, b->key);
 }
 
-/* Everything that training has changed or added; *count of them. NULL recorded. */
-static struct change *collect(const struct llama_network *network, size_t *count)
+/* The layers with an adapter and, if asked for, the parameters that training has changed; *count of
+ * them. NULL recorded. */
+static struct change *collect(const struct llama_network *network, bool replacements, size_t *count)
 {
 	const struct parameter *parameter;
 	const struct dense *dense;
@@ -55,7 +56,7 @@ static struct change *collect(const struct llama_network *network, size_t *count
 	if (*count == 0)
 		error_system("no layer of the language model has an adapter");
 	for (size_t i = 0; *count > 0 && (parameter = weights_at(network->weights, i)); i++) {
-		if (!parameter->stored || !parameter->value)
+		if (!replacements || !parameter->stored || !parameter->value)
 			continue;
 		struct change *change = &changes[(*count)++];
 		change->parameter = parameter;
@@ -95,17 +96,17 @@ static int put_change(struct writer *writer, const struct change *change)
 	return put_values(writer, key, 1, (const uint64_t[]){ 1 }, &dense->lora_scale);
 }
 
-int adapter_write(const char *path, const struct llama_network *network)
+int adapter_write(const char *path, const struct llama_network *network, const struct digest *llm)
 {
 	size_t count;
-	struct change *changes = collect(network, &count);
+	struct change *changes = collect(network, !llm, &count);
 	struct writer *writer = changes ? writer_open(path, WRITER_BARE) : NULL;
 	if (!writer) {
 		memory_release(changes);
 		return -1;
 	}
-	struct digest llm = model_file_fingerprint(weights_file(network->weights));
-	int result = import_adapter_begin(writer, &llm);
+	struct digest opened = model_file_fingerprint(weights_file(network->weights));
+	int result = import_adapter_begin(writer, llm ? llm : &opened);
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = put_change(writer, &changes[i]);
 	memory_release(changes);

@@ -6,13 +6,15 @@
 
 #include <stddef.h>
 
+#include "base/hash.h"
+
 struct dense;
 struct llama_network;
 
-/* Write the adapters, and every other trained parameter of the language model as a replacement, in
- * f32 with the fingerprint of its file, as zv-import writes an adapter. Atomic. 0, or -1: nothing
- * is adapted, or the write failed. */
-int adapter_write(const char *path, const struct llama_network *network);
+/* Write the adapters in f32, as zv-import writes an adapter, for the language model of fingerprint
+ * llm. llm NULL: for the one that was opened, with every other trained parameter of it as a
+ * replacement. Atomic. 0, or -1: nothing is adapted, or the write failed. */
+int adapter_write(const char *path, const struct llama_network *network, const struct digest *llm);
 
 /* Put the adapters of a file on the network's layers and its replacements in place, all of them
  * trained. dropout: for the adapters. A file that names another language model is refused unless

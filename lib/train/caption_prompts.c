@@ -5,33 +5,13 @@
 #include "base/utf8.h"
 #include "text/lines.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static const char *const english[] = {
-	"Describe the picture.",
-	"Describe this image in one sentence.",
-	"What does the picture show?",
-	"What can be seen here?",
-	"Give a short description of the image.",
-	"Write a caption for this picture.",
-	"A brief caption of the image:",
-	"Say in a few words what is in the picture.",
-	"Tell me what you see.",
-	"Please summarise the content of this image.",
-	"Which things are in this picture?",
-	"Put the scene into words.",
-	"How would you caption this image?",
-	NULL,
-};
-static const char *const chinese[] = {
-	"请描述这张图片。",
-	"用一句话概括图片内容。",
-	"图片里有什么?",
-	"请为这张图写一个简短的标题。",
-	"你在图中看到了什么?",
-	"简单说说这幅画面。",
-	NULL,
-};
+/* Lines "en TAB text" or "zh TAB text", as a file of one's own has them. */
+static const char builtin[] =
+#include "train/caption_prompts.inc" /* made of caption_prompts.tsv by the Makefile */
+    ;
 
 static int add(struct caption_prompts *prompts, int language, const char *text)
 {
@@ -48,10 +28,15 @@ static int add(struct caption_prompts *prompts, int language, const char *text)
 
 static int add_builtin(struct caption_prompts *prompts, int language)
 {
-	const char *const *texts = language == EXAMPLE_ENGLISH ? english : chinese;
-	for (size_t i = 0; texts[i]; i++)
-		if (add(prompts, language, texts[i]) < 0)
+	const char *const key = language == EXAMPLE_ENGLISH ? "en\t" : "zh\t";
+	for (const char *line = builtin; *line;) {
+		char text[256];
+		size_t size = strcspn(line, "\n");
+		snprintf(text, sizeof text, "%.*s", (int)(size - 3), line + 3);
+		if (strncmp(line, key, 3) == 0 && add(prompts, language, text) < 0)
 			return -1;
+		line += size + 1;
+	}
 	return 0;
 }
 

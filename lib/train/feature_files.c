@@ -186,3 +186,13 @@ int feature_files_read(struct feature_files *files, const char *key, uint64_t dr
 	memory_release(payload);
 	return result;
 }
+
+uint64_t feature_files_checksum(const struct feature_files *files)
+{
+	uint64_t sums[2] = { 0 };
+	for (size_t i = 0; i < files->count; i++) {
+		sums[1] = index_checksum(files->indexes[i]);
+		sums[0] = checksum_of(sums, sizeof sums);
+	}
+	return sums[0];
+}

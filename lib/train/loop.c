@@ -54,9 +54,11 @@ static void list_keys(const struct loop *loop, char *text, size_t size)
 /* Training goes no further: say where, with what, and what is left. */
 static enum course stop_broken(const struct loop *loop, double loss, const char *keys)
 {
-	char checkpoint[PATH_MAX + 64] = "there is no checkpoint";
+	char checkpoint[PATH_MAX + 160] = "there is no checkpoint";
 	if (loop->saved_step > 0)
-		snprintf(checkpoint, sizeof checkpoint, "the last good checkpoint is that of step %llu, %s",
+		snprintf(checkpoint, sizeof checkpoint,
+		    "the last good checkpoint is that of step %llu, %s (--resume --other-settings goes on "
+		    "from it, with a lower --rate or with --clip)",
 		    (unsigned long long)loop->saved_step, loop->checkpoint);
 	/* Only the gradient of several batches together: the keys are those of the last. */
 	bool several = isfinite(loss) && loop->request->accumulate > 1;
@@ -125,7 +127,7 @@ static enum course run_step(struct loop *loop)
 	loop->rate = schedule_rate(&loop->schedule, loop->state.step);
 	adamw_step(&loop->adamw, loop->parts, loop->count, loop->rate, loop->norm);
 	loop->state.step++;
-	add_report(&loop->since, &report);
+	add_report(&loop->state.since, &report);
 	return COURSE_ON;
 }
 
@@ -133,7 +135,8 @@ static enum course run_step(struct loop *loop)
 
 static double examples_per_second(const struct loop *loop, double now)
 {
-	return now > loop->since_time ? (double)loop->since.examples / (now - loop->since_time) : 0;
+	return now > loop->since_time ? (double)loop->state.since.examples / (now - loop->since_time)
+	                              : 0;
 }
 
 /* The line on a terminal, and one now and then elsewhere. */
@@ -141,7 +144,7 @@ static void tell_progress(struct loop *loop, double now)
 {
 	char losses[300], text[400];
 	uint64_t steps = loop->schedule.steps, tenth = loop->state.step * 10 / steps;
-	stage_report_text(&loop->since, losses, sizeof losses);
+	stage_report_text(&loop->state.since, losses, sizeof losses);
 	snprintf(text, sizeof text, "%s, rate %.3g, %.3g examples/s", losses, loop->rate,
 	    examples_per_second(loop, now));
 	progress_detail(text);
@@ -160,7 +163,7 @@ static int write_log(struct loop *loop, double now)
 		.norm = loop->norm,
 		.examples_per_second = examples_per_second(loop, now),
 		.seconds = now - loop->started };
-	return run_log_step(loop->log, loop->state.step, &loop->since, &figures) < 0
+	return run_log_step(loop->log, loop->state.step, &loop->state.since, &figures) < 0
 	           ? error_context("%s", loop->request->log)
 	           : 0;
 }
@@ -177,7 +180,7 @@ static int tell(struct loop *loop)
 		return 0;
 	if (loop->log && write_log(loop, now) < 0)
 		return -1;
-	loop->since = (struct stage_report){ 0 };
+	loop->state.since = (struct stage_report){ .examples = 0 };
 	loop->since_time = now;
 	return 0;
 }
@@ -194,7 +197,7 @@ static void tell_memory(const struct loop *loop)
 
 static int save_checkpoint(struct loop *loop)
 {
-	if (loop_save(loop, loop->checkpoint) < 0)
+	if (loop_check_finite(loop) < 0 || loop_save(loop, loop->checkpoint) < 0)
 		return -1;
 	loop->saved_step = loop->state.step;
 	return 0;
@@ -222,7 +225,7 @@ static int look_after(struct loop *loop)
 	tell_memory(loop);
 	if (tell(loop) < 0)
 		return -1;
-	if (loop->valid && (step % loop->valid_every == 0 || last) && loop_validate(loop) < 0)
+	if (loop_validation_due(loop) && loop_validate(loop) < 0)
 		return -1;
 	return request->save_every > 0 && (step % request->save_every == 0 || last)
 	           ? save_checkpoint(loop)
@@ -234,8 +237,11 @@ static enum course run_steps(struct loop *loop)
 	enum course course = COURSE_ON;
 	progress_begin("steps", loop->schedule.steps);
 	progress_skip(loop->state.step);
-	loop->started = loop->since_time = loop_seconds();
+	loop->since_time = loop_seconds();
+	loop->started = loop->since_time - loop->state.seconds;
 	loop->told = loop->state.step * 10 / loop->schedule.steps;
+	if (loop->state.step > 0 && loop_validation_due(loop) && loop_validate(loop) < 0)
+		course = COURSE_FAILED; /* a signal had come meanwhile */
 	while (course == COURSE_ON && loop->state.step < loop->schedule.steps) {
 		course = *interrupt_flag() ? COURSE_SIGNAL : run_step(loop);
 		if (course == COURSE_ON && look_after(loop) < 0)
@@ -283,7 +289,22 @@ static int take_best(struct loop *loop)
 static void remove_checkpoints(const struct loop *loop)
 {
 	unlink(loop->checkpoint);
-	unlink(loop->best);
+	if (loop->request->keep_best)
+		unlink(loop->best);
+}
+
+/* The result could not be written: is there a checkpoint to write it from? */
+static void keep_last(struct loop *loop)
+{
+	char reason[1000];
+	snprintf(reason, sizeof reason, "%s", error_text());
+	loop_exchange_averages(loop);
+	if (loop->saved_step == loop->state.step || save_checkpoint(loop) == 0)
+		error_system(
+		    "%s; the checkpoint of step %llu, %s, is there: --resume writes the result anew",
+		    reason, (unsigned long long)loop->state.step, loop->checkpoint);
+	else
+		error_system("%s, and no checkpoint either: %s", reason, error_text());
 }
 
 static int finish(struct loop *loop)
@@ -295,12 +316,14 @@ static int finish(struct loop *loop)
 			remove_checkpoints(loop); /* nothing in them to go on from */
 		return error_system("not one of the examples could be used, so nothing was trained");
 	}
-	if (take_best(loop) < 0)
+	if (loop_check_finite(loop) < 0 || take_best(loop) < 0)
 		return -1;
 	loop_exchange_averages(loop);
 	struct result result = result_of(loop);
-	if (result_write(&result) < 0)
+	if (result_write(&result) < 0) {
+		keep_last(loop);
 		return -1;
+	}
 	remove_checkpoints(loop);
 	struct run_log *log = loop->log;
 	loop->log = NULL;
@@ -324,14 +347,43 @@ static void print_plan(const struct loop *loop)
 	fflush(stdout);
 }
 
+/* What a step takes beside the table's figures shows when one is computed. */
+static int try_batch(struct loop *loop)
+{
+	char text[32], line[100];
+	struct stage_report report = { 0 };
+	for (size_t i = 0; i < loop->count; i++)
+		weights_zero_gradients(loop->parts[i]);
+	if (loop_read(loop, 0) < 0 || loop->request->kind->step(loop->stage, loop->examples,
+	                                  loop->request->stage.batch, 0, 1, &report) < 0)
+		return -1;
+	snprintf(line, sizeof line, "memory of one batch, without the moments: %s\n",
+	    plan_bytes(plan_memory(), text));
+	fputs(line, stdout);
+	return 0;
+}
+
+/* A script that always gives --resume comes back to a run that has reached its end. */
+static bool is_finished(const struct loop *loop)
+{
+	const struct train_request *request = loop->request;
+	return request->resume && !request->force && loop->saved_step == 0 &&
+	       access(request->output, F_OK) == 0;
+}
+
 static int run(struct loop *loop)
 {
 	struct result result = result_of(loop);
 	if (loop->request->dry_run) {
 		print_plan(loop);
+		return try_batch(loop);
+	}
+	if (is_finished(loop)) {
+		message_note(loop->request->output, "is there, and no checkpoint to go on from: the run is "
+		                                    "finished (--force makes it anew)");
 		return 0;
 	}
-	if (result_check(&result) < 0)
+	if (result_check(&result) < 0 || loop_open_log(loop) < 0)
 		return -1;
 	print_plan(loop);
 	interrupt_hold_all();

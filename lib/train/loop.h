@@ -37,6 +37,7 @@ struct train_request {
 	const char *log;      /* JSON lines, or NULL */
 	const char *checkpoint;
 	bool resume, dry_run, keep_best;
+	bool any_settings;    /* a resumed run may have other settings and other inputs */
 	const char *settings; /* what a resumed run must have as well: word=value lines */
 
 	const char *output; /* a directory, or FILE.zv for adapters */

@@ -2,7 +2,9 @@
  * loop.h).
  */
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/message.h"
+#include "model/finite.h"
 #include "train/loop_parts.h"
 #include "train/run_log.h"
 #include "train/weights.h"
@@ -22,8 +24,25 @@ void loop_exchange_averages(struct loop *loop)
 			}
 }
 
+int loop_check_finite(const struct loop *loop)
+{
+	const struct parameter *parameter;
+	for (size_t part = 0; part < loop->count; part++)
+		for (size_t i = 0; (parameter = weights_at(loop->parts[part], i)); i++)
+			if (parameter->value && finite_check(parameter->value, parameter->count, "") < 0)
+				return error_system("step %llu: %s of %s.zv is not finite any more, so nothing is "
+				                    "written; %s%s",
+				    (unsigned long long)loop->state.step, parameter->name,
+				    weights_part(loop->parts[part]),
+				    loop->saved_step > 0 ? "the last good checkpoint is "
+				                         : "there is no checkpoint",
+				    loop->saved_step > 0 ? loop->checkpoint : "");
+	return 0;
+}
+
 int loop_save(struct loop *loop, const char *path)
 {
+	loop->state.seconds = loop_seconds() - loop->started;
 	return run_state_write(path, &loop->state, &loop->adamw, loop->parts, loop->count) < 0
 	           ? error_context("%s", path)
 	           : 0;
@@ -33,11 +52,18 @@ static int measure(struct loop *loop, struct stage_report *report)
 {
 	const struct stage_kind *kind = loop->request->kind;
 	size_t all = examples_count(loop->valid), count;
-	for (size_t first = 0; first < all; first += count)
+	for (size_t first = 0; first < all && !*interrupt_flag(); first += count)
 		if (loop_read_valid(loop, first, &count) < 0 ||
 		    kind->validate(loop->stage, loop->examples, count, report) < 0)
 			return -1;
 	return kind->validate(loop->stage, NULL, 0, report);
+}
+
+bool loop_validation_due(const struct loop *loop)
+{
+	uint64_t step = loop->state.step;
+	return loop->valid && loop->state.validated < step &&
+	       (step % loop->valid_every == 0 || step == loop->schedule.steps);
 }
 
 /* The stage's metric; NaN if it was not measured. */
@@ -67,8 +93,9 @@ int loop_validate(struct loop *loop)
 	loop_exchange_averages(loop);
 	int status = measure(loop, &report);
 	loop_exchange_averages(loop);
-	if (status < 0)
-		return -1;
+	if (status < 0 || *interrupt_flag())
+		return status;
+	loop->state.validated = loop->state.step;
 	double metric = find_metric(loop, &report);
 	bool better = is_better(loop, metric);
 	if (better) {

@@ -140,59 +140,12 @@ static int settle_steps(struct loop *loop)
 	return 0;
 }
 
-static int name_checkpoints(struct loop *loop)
-{
-	const char *output = loop->request->output, *given = loop->request->checkpoint;
-	size_t size = strlen(output);
-	while (size > 1 && output[size - 1] == '/')
-		size--;
-	int length = given ? snprintf(loop->checkpoint, PATH_MAX, "%s", given)
-	                   : snprintf(loop->checkpoint, PATH_MAX, "%.*s.checkpoint", (int)size, output);
-	int best = snprintf(loop->best, PATH_MAX, "%s.best", loop->checkpoint);
-	return length < 0 || best < 0 || best >= PATH_MAX
-	           ? error_system("%s: the name is too long", output)
-	           : 0;
-}
-
-/* What takes hours to make must have a place: is there the folder that path lies in? */
-static int check_folder(const char *path)
-{
-	char folder[PATH_MAX];
-	size_t size = strlen(path);
-	while (size > 1 && path[size - 1] == '/')
-		size--;
-	while (size > 0 && path[size - 1] != '/')
-		size--;
-	int length = size > 0 ? snprintf(folder, sizeof folder, "%.*s", (int)size, path)
-	                      : snprintf(folder, sizeof folder, ".");
-	if (length < 0 || (size_t)length >= sizeof folder)
-		return error_system("%s: the name is too long", path);
-	return access(folder, W_OK | X_OK) < 0 ? error_system("%s: cannot be written there:", path) : 0;
-}
-
-/* The checkpoint's numbers are of a run on other data? */
-static int check_examples(const struct loop *loop)
-{
-	return loop->state.examples == examples_checksum(loop->data)
-	           ? 0
-	           : error_system(
-	                 "the examples are not those that the run was started with: go on with "
-	                 "the same files, or begin anew");
-}
-
 /* Go on with an earlier run, or make sure that none is lost. */
 static int open_state(struct loop *loop)
 {
 	const struct train_request *request = loop->request;
-	loop->state = (struct run_state){ .examples = examples_checksum(loop->data),
-		.settings = request->settings };
-	struct stat status;
-	if (name_checkpoints(loop) < 0 || check_folder(request->output) < 0 ||
-	    check_folder(loop->checkpoint) < 0)
-		return -1;
-	/* It is removed in the end: no device may be lost so. */
-	if (stat(loop->checkpoint, &status) == 0 && !S_ISREG(status.st_mode))
-		return error_system("%s: is no regular file", loop->checkpoint);
+	loop->state =
+	    (struct run_state){ .settings = loop->settings, .any_settings = request->any_settings };
 	if (!request->resume)
 		return request->force || request->dry_run || access(loop->checkpoint, F_OK) != 0
 		           ? 0
@@ -201,11 +154,11 @@ static int open_state(struct loop *loop)
 		                 loop->checkpoint);
 	int found =
 	    run_state_read(loop->checkpoint, &loop->state, &loop->adamw, loop->parts, loop->count);
-	if (found < 0 || check_examples(loop) < 0)
+	if (found < 0)
 		return error_context("%s", loop->checkpoint);
-	if (found == 0)
+	if (found == 0 && access(request->output, F_OK) != 0)
 		message_note(loop->checkpoint, "no checkpoint; the run begins at its start");
-	else
+	if (found > 0)
 		message_note(loop->checkpoint, "the run goes on behind step %llu",
 		    (unsigned long long)loop->state.step);
 	loop->saved_step = found > 0 ? loop->state.step : 0;
@@ -227,10 +180,17 @@ int loop_open(struct loop *loop, const struct train_request *request)
 	loop->adamw = request->adamw;
 	if (request->dry_run)
 		return 0;
-	if (adamw_begin(&loop->adamw, loop->parts, loop->count) < 0 || open_state(loop) < 0)
-		return -1;
-	loop->log = request->log ? run_log_open(request->log, loop->state.step) : NULL;
-	return request->log && !loop->log ? error_context("%s", request->log) : 0;
+	return loop_find_places(loop) < 0 || loop_settle(loop) < 0 ||
+	               adamw_begin(&loop->adamw, loop->parts, loop->count) < 0 || open_state(loop) < 0
+	           ? -1
+	           : 0;
+}
+
+int loop_open_log(struct loop *loop)
+{
+	const char *path = loop->request->log;
+	loop->log = path ? run_log_open(path, loop->state.step) : NULL;
+	return path && !loop->log ? error_context("%s", path) : 0;
 }
 
 static void clear_examples(struct loop *loop)
@@ -250,6 +210,7 @@ void loop_close(struct loop *loop)
 	examples_close(loop->valid);
 	memory_release(loop->examples);
 	memory_release(loop->lines);
+	memory_release(loop->settings);
 }
 
 /* --- examples -----------------------------------------------------------------------------------*/

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "train/sides.h"
 #include "train/weights.h"
 
 #include <string.h>
@@ -131,19 +132,22 @@ static int read_list(struct picture_batch *batch, const struct example *examples
 		source.augmentation = (struct augmentation){ false, false };
 	const char **names = memory_allocate(count, sizeof *names);
 	uint64_t *draws = memory_allocate(count, sizeof *draws);
+	bool *upright = memory_allocate(count, sizeof *upright);
 	char **failed = memory_allocate_zero(count, sizeof *failed);
-	int result = names && draws && failed ? 0 : -1;
+	int result = names && draws && upright && failed ? 0 : -1;
 	for (size_t i = 0; result == 0 && i < count; i++) {
 		names[i] = examples[i].key;
+		upright[i] = sides_spoken(&examples[i]);
 		draws[i] = varied ? draw_of(batch, micro_step, i) : 0;
 	}
 	if (result == 0)
 		result = pictures_read(
-		    &source, names, count, draws, batch->pictures.side, batch->pixels, failed);
+		    &source, names, count, draws, upright, batch->pictures.side, batch->pixels, failed);
 	if (result == 0)
 		keep_good(batch, examples, count, failed);
 	memory_release(names);
 	memory_release(draws);
+	memory_release(upright);
 	memory_release(failed);
 	return result;
 }

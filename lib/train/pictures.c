@@ -91,14 +91,14 @@ static void mirror(struct picture *picture)
 }
 
 /* Bring the picture to side x side pixels. */
-static int fit(
-    const struct picture_source *source, struct picture *picture, uint64_t draw, size_t side)
+static int fit(const struct picture_source *source, struct picture *picture, uint64_t draw,
+    bool upright, size_t side)
 {
 	struct random random = random_begin(source->seed, draw);
 	struct picture target = { 0 };
 	if (source->augmentation.crop && cut(picture, choose_window(picture, &random)) < 0)
 		return -1;
-	if (source->augmentation.flip && random_unit(&random) < 0.5)
+	if (source->augmentation.flip && random_unit(&random) < 0.5 && !upright)
 		mirror(picture);
 	if (picture->width == side && picture->height == side)
 		return 0;
@@ -116,6 +116,7 @@ struct reading {
 	const struct picture_source *source;
 	const char *const *names;
 	const uint64_t *draw;
+	const bool *upright; /* never mirrored; NULL: none */
 	size_t side;
 	float *pixels;
 	char **failed;
@@ -129,7 +130,8 @@ static void read_one(void *context, size_t i, int worker)
 	(void)worker;
 	reading->failed[i] = NULL;
 	if (load(reading->source, reading->names[i], &picture) == 0 &&
-	    fit(reading->source, &picture, reading->draw[i], reading->side) == 0)
+	    fit(reading->source, &picture, reading->draw[i], reading->upright && reading->upright[i],
+	        reading->side) == 0)
 		picture_normalise(&picture, reading->source->mean, reading->source->std,
 		    reading->pixels + i * 3 * reading->side * reading->side);
 	else if (error_kind() != ERROR_INPUT ||
@@ -139,9 +141,9 @@ static void read_one(void *context, size_t i, int worker)
 }
 
 int pictures_read(const struct picture_source *source, const char *const *names, size_t count,
-    const uint64_t *draw, size_t side, float *pixels, char **failed)
+    const uint64_t *draw, const bool *upright, size_t side, float *pixels, char **failed)
 {
-	struct reading reading = { source, names, draw, side, pixels, failed, false };
+	struct reading reading = { source, names, draw, upright, side, pixels, failed, false };
 	threads_run(count, read_one, &reading);
 	if (!atomic_load(&reading.broken))
 		return 0;

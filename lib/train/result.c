@@ -4,6 +4,7 @@
 #include "base/ending.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/message.h"
 #include "import/import_directory.h"
 #include "stream/model_file.h"
 #include "train/adapter.h"
@@ -59,12 +60,24 @@ static struct weights *find_part(const struct result *result, const char *name)
 	return NULL;
 }
 
+/* Does the Q-Former as it is say that it reads the question? */
+static bool says_instruction(const struct weights *qformer)
+{
+	char text[8];
+	return qformer && model_file_text(weights_file(qformer), "instruction", text, sizeof text) &&
+	       strcmp(text, "1") == 0;
+}
+
 static int check_adapter_file(const struct result *result)
 {
-	struct stat status;
 	const struct weights *llm = find_part(result, "llm");
 	if (result->merge)
 		return error_system("%s: a merged model is a directory, no file", result->output);
+	if (result->instruction && !says_instruction(find_part(result, "qformer")))
+		return error_system(
+		    "%s: that the Q-Former reads the question is kept in qformer.zv, not in "
+		    "an adapter file; give a name that does not end in .zv",
+		    result->output);
 	if (!llm || !has_adapters(llm))
 		return error_system(
 		    "%s: nothing is trained that goes into an adapter file; give --lora, or "
@@ -76,9 +89,13 @@ static int check_adapter_file(const struct result *result)
 			    "%s: parameters of %s.zv are trained too, which do not go into an "
 			    "adapter file; give a name that does not end in .zv, or --train lora",
 			    result->output, weights_part(result->parts[i]));
-	if (stat(result->output, &status) == 0 && S_ISREG(status.st_mode) && !result->force)
-		return error_system("%s: exists; give --force to replace it", result->output);
-	return 0;
+	struct stat status;
+	if (lstat(result->output, &status) != 0)
+		return 0;
+	if (!S_ISREG(status.st_mode))
+		return error_system("%s: exists and is no regular file", result->output);
+	return result->force ? 0
+	                     : error_system("%s: exists; give --force to replace it", result->output);
 }
 
 int result_check(const struct result *result)
@@ -91,9 +108,9 @@ int result_check(const struct result *result)
 		return error_system("there is no adapter to merge; give --lora or --adapter");
 	if (result->merge && llama_network_check_merge(result->language) < 0)
 		return -1;
-	if (stat(result->output, &status) != 0)
+	if (lstat(result->output, &status) != 0)
 		return 0;
-	if (!S_ISDIR(status.st_mode))
+	if (stat(result->output, &status) != 0 || !S_ISDIR(status.st_mode))
 		return error_system("%s: exists and is no directory", result->output);
 	return result->force ? 0
 	                     : error_system("%s: exists; give --force to replace it", result->output);
@@ -246,14 +263,15 @@ static int take_qformer(const struct result *result, const char *folder, const c
 	return status;
 }
 
-/* The adapters that were trained; else those of the model, which fit if its language model stays. */
-static int take_adapter(const struct result *result, const char *folder, bool stays)
+/* The adapters that were trained; else those of the model, which fit if its language model stays.
+ * llm: fingerprint of a language model that was written anew, or NULL. */
+static int take_adapter(const struct result *result, const char *folder, const struct digest *llm)
 {
-	const struct weights *llm = find_part(result, "llm");
-	if (result->merge || !result->language || !llm || !has_adapters(llm))
-		return stays ? link_file(folder, "adapter.zv") : 0;
+	const struct weights *weights = find_part(result, "llm");
+	if (result->merge || !result->language || !weights || !has_adapters(weights))
+		return llm ? 0 : link_file(folder, "adapter.zv");
 	const char *path = import_directory_file("adapter.zv");
-	return path ? adapter_write(path, result->language) : -1;
+	return path ? adapter_write(path, result->language, llm) : -1;
 }
 
 static int fill_directory(const struct result *result, const char *folder, struct names *names)
@@ -274,7 +292,8 @@ static int fill_directory(const struct result *result, const char *folder, struc
 		add_word(words, sizeof words, "llm_weights", &fingerprint);
 	if (result->instruction)
 		strcat(words, "instruction=1\n");
-	if (take_qformer(result, folder, words) < 0 || take_adapter(result, folder, !changed) < 0)
+	if (take_qformer(result, folder, words) < 0 ||
+	    take_adapter(result, folder, changed ? &fingerprint : NULL) < 0)
 		return -1;
 	for (size_t i = 0; i < names->count; i++)
 		if (ending_is(names->texts[i], ".template") && link_file(folder, names->texts[i]) < 0)
@@ -298,16 +317,32 @@ static int write_directory(const struct result *result)
 		return error_context("%s", result->output);
 	if (fill_directory(result, folder, &names) < 0) {
 		import_directory_abandon();
-		return -1;
+		return error_context("%s", result->output);
 	}
 	return import_directory_commit() < 0 ? error_context("%s", result->output) : 0;
+}
+
+/* Adapters beside a model work only where they are asked for. */
+static void tell_adapter(const struct result *result)
+{
+	const struct weights *llm = find_part(result, "llm");
+	if (!result->merge && result->language && llm && has_adapters(llm))
+		message_note(result->output,
+		    "its adapters are in adapter.zv: give --adapter %s/adapter.zv "
+		    "to the programs that use it (--merge adds them to the weights)",
+		    result->output);
 }
 
 int result_write(const struct result *result)
 {
 	if (is_adapter_file(result))
-		return adapter_write(result->output, result->language);
+		return adapter_write(result->output, result->language, NULL) < 0
+		           ? error_context("%s", result->output)
+		           : 0;
 	if (result->merge && llama_network_merge(result->language) < 0)
 		return -1;
-	return write_directory(result);
+	if (write_directory(result) < 0)
+		return -1;
+	tell_adapter(result);
+	return 0;
 }

@@ -1,24 +1,29 @@
 /* run_state.c - checkpoints of training (see run_state.h). The file has the form of a model file, so
  * that it can be mapped, verified and searched, and listed with zv-ls:
  *     config                          name "run", words: stage=run, PART_weights=<fingerprint>
- *     numbers                         Q [4]: step, best_step, examples, steps of the optimiser
- *     best                            d [1]
+ *     numbers                         Q [5]: step, validated, best_step, steps of the optimiser,
+ *                                     examples since the last line of the log
+ *     best                            d [2]: best, seconds
  *     settings                        B: the run's settings as text
+ *     since                           B: losses since the last line of the log, "name sum count"
  *     value/PART/NAME and first/, second/, average/   f32: of each trained parameter
  */
 #include "train/run_state.h"
 #include "base/error.h"
+#include "base/number.h"
+#include "model/finite.h"
 #include "stream/model_file.h"
 #include "stream/write.h"
 #include "train/adamw.h"
 #include "train/weights.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { NUMBERS = 4, TENSORS = 4, TENSORS_BEFORE = 3 };
+enum { NUMBERS = 5, BESTS = 2, TENSORS = 4, TENSORS_BEFORE = 4, SINCE_BYTES = 4096 };
 
 static const char *const tensor_names[TENSORS] = { "value", "first", "second", "average" };
 
@@ -81,17 +86,31 @@ static int put_parameter(
 	return 0;
 }
 
+/* One line for each loss, with digits enough to come back as it was. */
+static void format_since(const struct stage_report *since, char text[SINCE_BYTES])
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (size_t i = 0; i < since->count; i++)
+		used += (size_t)snprintf(text + used, SINCE_BYTES - used, "%s %.17g %.17g\n",
+		    since->losses[i].name, since->losses[i].sum, since->losses[i].count);
+}
+
 static int put_all(struct writer *writer, const struct run_state *state, const struct adamw *adamw,
     struct weights *const *parts, size_t count)
 {
-	const uint64_t numbers[NUMBERS] = { state->step, state->best_step, state->examples,
-		adamw->step };
+	const uint64_t numbers[NUMBERS] = { state->step, state->validated, state->best_step,
+		adamw->step, state->since.examples };
+	const double best[BESTS] = { state->best, state->seconds };
 	const char *settings = state->settings ? state->settings : "";
 	const struct parameter *parameter;
+	char since[SINCE_BYTES];
+	format_since(&state->since, since);
 	if (put_config(writer, parts, count) < 0 ||
 	    put(writer, "numbers", "values", 'Q', NUMBERS, numbers) < 0 ||
-	    put(writer, "best", "values", 'd', 1, &state->best) < 0 ||
-	    put(writer, "settings", "bytes", 'B', strlen(settings), settings) < 0)
+	    put(writer, "best", "values", 'd', BESTS, best) < 0 ||
+	    put(writer, "settings", "bytes", 'B', strlen(settings), settings) < 0 ||
+	    put(writer, "since", "bytes", 'B', strlen(since), since) < 0)
 		return -1;
 	for (size_t part = 0; part < count; part++)
 		for (size_t i = 0; (parameter = weights_at(parts[part], i)); i++)
@@ -181,6 +200,40 @@ static int check_settings(const struct model_file *file, const char *settings)
 	return 0;
 }
 
+/* The word at *at, up to a blank or the end of the line, into text. 0, or -1: none, or too long. */
+static int next_word(const char **at, const char *end, char *text, size_t size)
+{
+	size_t length = 0;
+	while (*at + length < end && (*at)[length] != ' ' && (*at)[length] != '\n')
+		length++;
+	if (length == 0 || length >= size)
+		return -1;
+	memcpy(text, *at, length);
+	text[length] = '\0';
+	*at += length + (*at + length < end);
+	return 0;
+}
+
+static int read_since(const struct model_file *file, struct stage_report *since)
+{
+	struct weight weight;
+	if (!model_file_find(file, "since", &weight) || weight.dtype != 'B')
+		return damaged("it has no losses");
+	const char *at = weight.data, *end = at + weight.bytes;
+	while (at < end) {
+		char name[STAGE_NAME_BYTES], sum[40], count[40];
+		double numbers[2];
+		if (next_word(&at, end, name, sizeof name) < 0 ||
+		    next_word(&at, end, sum, sizeof sum) < 0 ||
+		    next_word(&at, end, count, sizeof count) < 0 ||
+		    number_real(sum, -DBL_MAX, DBL_MAX, &numbers[0]) < 0 ||
+		    number_real(count, 0, DBL_MAX, &numbers[1]) < 0)
+			return damaged("its losses are no numbers");
+		stage_report_add(since, name, numbers[0], numbers[1]);
+	}
+	return 0;
+}
+
 /* Take every tensor of a parameter, or (take false) only see that it is there. */
 static int read_parameter(const struct model_file *file, const struct weights *part,
     const struct parameter *parameter, bool take, size_t *seen)
@@ -197,6 +250,8 @@ static int read_parameter(const struct model_file *file, const struct weights *p
 			return error_system("the checkpoint has no %s of %s (%zu numbers): it is of a run that "
 			                    "trained other parameters",
 			    tensor_names[tensor], parameter->name, parameter->count);
+		if (!take && finite_check(stored, parameter->count, "") < 0)
+			return damaged("a number in it is not finite");
 		if (take)
 			memcpy(values, stored, parameter->count * sizeof *values);
 		*seen += 1;
@@ -228,19 +283,27 @@ static int read_all(const struct model_file *file, struct run_state *state, stru
 	if (model_file_verify(file, NULL) < 0)
 		return damaged("a checksum is wrong");
 	uint64_t numbers[NUMBERS];
-	const void *stored = find(file, "numbers", 'Q', NUMBERS), *best = find(file, "best", 'd', 1);
+	double bests[BESTS];
+	struct stage_report since = { .examples = 0 };
+	const void *stored = find(file, "numbers", 'Q', NUMBERS);
+	const void *best = find(file, "best", 'd', BESTS);
 	if (!stored || !best)
 		return damaged("it has no numbers");
-	if (check_settings(file, state->settings ? state->settings : "") < 0 ||
-	    read_parameters(file, parts, count, false) < 0 ||
+	if ((!state->any_settings &&
+	        check_settings(file, state->settings ? state->settings : "") < 0) ||
+	    read_since(file, &since) < 0 || read_parameters(file, parts, count, false) < 0 ||
 	    read_parameters(file, parts, count, true) < 0)
 		return -1;
 	memcpy(numbers, stored, sizeof numbers);
-	memcpy(&state->best, best, sizeof state->best);
+	memcpy(bests, best, sizeof bests);
 	state->step = numbers[0];
-	state->best_step = numbers[1];
-	state->examples = numbers[2];
+	state->validated = numbers[1];
+	state->best_step = numbers[2];
 	adamw->step = numbers[3];
+	since.examples = numbers[4];
+	state->since = since;
+	state->best = bests[0];
+	state->seconds = bests[1];
 	return 1;
 }
 

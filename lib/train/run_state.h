@@ -5,20 +5,26 @@
 #ifndef ZV_TRAIN_RUN_STATE_H
 #define ZV_TRAIN_RUN_STATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "train/stage.h"
 
 struct adamw;
 struct weights;
 
 struct run_state {
-	uint64_t step; /* optimiser steps done */
-	double best;   /* best validation metric so far, and the step it was at */
+	uint64_t step;      /* optimiser steps done */
+	uint64_t validated; /* the last step behind which the held-out examples were looked at */
+	double best;        /* best validation metric so far, and the step it was at */
 	uint64_t best_step;
-	uint64_t examples; /* their checksum: a run on other data is another run */
+	double seconds;            /* that the run has taken */
+	struct stage_report since; /* since the last line of the log */
 	/* What the run was started with, as text of word=value lines: a resume with other settings is
-	 * refused, naming the first that differs. */
+	 * refused, naming the first that differs, unless any_settings. */
 	const char *settings;
+	bool any_settings;
 };
 
 /* 0 or -1: an earlier file stays whole when writing fails. */

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "train/weights.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,8 +162,11 @@ void stage_report_add(struct stage_report *report, const char *name, double sum,
 		i++;
 	if (i == STAGE_LOSSES_MOST)
 		return; /* there are not so many names */
-	if (i == report->count)
-		report->losses[report->count++] = (struct stage_loss){ .name = name };
+	if (i == report->count) {
+		struct stage_loss *loss = &report->losses[report->count++];
+		*loss = (struct stage_loss){ .sum = 0 };
+		snprintf(loss->name, sizeof loss->name, "%s", name);
+	}
 	report->losses[i].sum += sum;
 	report->losses[i].count += count;
 }

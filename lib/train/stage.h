@@ -17,7 +17,7 @@ struct parameter;
 struct weights;
 struct saves;
 
-enum { STAGE_PARTS_MOST = 3, STAGE_LOSSES_MOST = 24 };
+enum { STAGE_PARTS_MOST = 3, STAGE_LOSSES_MOST = 24, STAGE_NAME_BYTES = 24 };
 
 /* What a person sets; the program fills it (cmd/zv-train.c). */
 struct stage_options {
@@ -54,9 +54,9 @@ struct stage_options {
 };
 
 struct stage_loss {
-	const char *name; /* "itc", "itm", "itg", "lm", "kinds", and measures: "itc-right" */
-	double sum;       /* of what is averaged */
-	double count;     /* over this many; the loop prints sum / count */
+	char name[STAGE_NAME_BYTES]; /* "itc", "itm", "itg", "lm", "kinds", and measures: "itc-right" */
+	double sum;                  /* of what is averaged */
+	double count;                /* over this many; the loop prints sum / count */
 };
 
 /* What came out of a micro-batch or a validation. */

@@ -7,6 +7,7 @@
 #include "base/ending.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "model/finite.h"
 #include "stream/model_file.h"
 #include "stream/read.h"
 #include "stream/write.h"
@@ -121,6 +122,10 @@ static int put_values(
 		size_t left = parameter->count - first, count = left < PIECE ? left : PIECE;
 		dtype_to_f32(dtype, values + first * dtype_size(dtype), writing->wide, count);
 		dtype_from_f32(record->dtype, writing->wide, writing->piece, count);
+		dtype_to_f32(record->dtype, writing->piece, writing->wide, count);
+		if (finite_check(writing->wide, count, parameter->name) < 0)
+			return error_system(
+			    "%s: a number is too large for %s", parameter->name, dtype_name(record->dtype));
 		if (writer_add_large(writing->writer, writing->piece, count * dtype_size(record->dtype)) <
 		    0)
 			return -1;

@@ -116,6 +116,7 @@ like "and what is not" "$(cat table)" "*llm  *llm *frozen*"
 like "rates of groups" "$(cat table)" "*projection *trained  0.0005*"
 like "two epochs of 32 in steps of 16" "$(cat table)" "*steps: 4 of 16 examples, 8 at a time; 32 examples*"
 ok "a dry run writes nothing" test ! -e out
+like "it tells what a batch takes" "$(cat table)" "*memory of one batch, without the moments: *B"
 
 ### stages learn by heart
 # The first token of a text cannot be known: ln(32) over all tokens of one remains.
@@ -150,7 +151,7 @@ for line in open("instruct.log"): json.loads(line)'
 
 ### the same bytes
 settings='instruct -q -m said --features feats.zv talks.jsonl --steps 60 -b 4 --accumulate 2 --rate 3e-3
-	--lora 4 --merge --average 0.9 --valid few.jsonl --valid-every 20 --keep best --save-every 2 --log-every 1'
+	--lora 4 --merge --average 0.9 --valid few.jsonl --valid-every 20 --keep best --save-every 2 --log-every 3'
 # shellcheck disable=SC2086
 run() { zv-train $settings "$@" >/dev/null; }
 run -o one --log one.log
@@ -188,7 +189,7 @@ differs && wrong=$((wrong + 1))
 is "killed 20 times at random places: $((ends + 1)) runs came to their end" "$kills killed, $wrong differ" \
 	"20 killed, 0 differ"
 same_log "the log goes on" one.log killed.log
-rm -f .killed.checkpoint*.part
+is "nothing unfinished is left" "$(find . -maxdepth 1 -name '.killed.checkpoint*')" ""
 ok "the checkpoint is gone in the end" test ! -e killed.checkpoint
 # shellcheck disable=SC2086
 zv-train $settings -o stopped --save-every 0 --steps 4000 --log stopped.log >/dev/null &
@@ -202,6 +203,7 @@ status "a checkpoint is not lost" 2 run -o stopped --steps 4000
 like "it tells how to go on" "$(run -o stopped --steps 4000 2>&1)" "*give --resume*"
 like "not with other settings" "$(run -o stopped --resume --steps 5 2>&1)" "*steps*"
 ok "--force begins anew" run -o stopped --force
+ok "a finished run has nothing to go on with" run -o stopped --resume
 same_model "and ends as ever" one stopped
 
 # What the log tells, and when, does not depend on where a run was interrupted.
@@ -214,26 +216,68 @@ status "not with other data" 2 zv-train text -q -m toy -o late pairs.jsonl --ste
 awk '{ print } END { print "{\"text\":\"more\"}" }' texts.jsonl >more.jsonl
 cp texts.jsonl texts.kept && cp more.jsonl texts.jsonl
 like "nor with lines that have come since" "$(zv-train text -m toy -o late texts.jsonl --steps 600 -b 32 \
-	--save-every 0 --resume 2>&1)" "*not those that the run was started with*"
+	--save-every 0 --resume 2>&1)" "*contents of examples=*contents of examples=*"
 sed '1s/[a-z]/X/' texts.kept >texts.jsonl
 like "nor with one letter that is another" "$(zv-train text -m toy -o late texts.jsonl --steps 600 -b 32 \
-	--save-every 0 --resume 2>&1)" "*not those that the run was started with*"
+	--save-every 0 --resume 2>&1)" "*contents of examples=*contents of examples=*"
 cp texts.kept texts.jsonl
 ok "it goes on from step $at" zv-train text -q -m toy -o late texts.jsonl --steps 600 -b 32 --log late.log \
 	--log-every 200 --save-every 0 --resume
 is "the log has the lines of the whole run" "$(sed -n "$((at + 1)),\$p" late.log | sed 's/.*"step":\([0-9]*\),.*/\1/' |
 	awk '$1 % 200' | wc -l)" 0
 
+# Features are inputs like the examples.
+mkdir -p turned
+for n in $(seq 10 31); do cp "p$n.ppm" "turned/p$((41 - n)).ppm"; done
+for n in 0 1 2 3 4 5 6 7 8 9; do cp "p0$n.ppm" "turned/p0$((9 - n)).ppm"; done
+zv-encode -q -m toy -o feats2.zv p??.ppm
+(cd turned && zv-encode -q -m ../toy -o ../turned.zv p??.ppm)
+zv-train contrast -q -m toy -o fed --features feats2.zv pairs.jsonl --steps 4000 -b 4 --log fed.log >/dev/null 2>&1 &
+until [ -s fed.log ]; do sleep 0.05; done
+kill -TERM $!
+wait $! 2>/dev/null
+cp turned.zv feats2.zv
+like "other features are no way to go on" "$(zv-train contrast -m toy -o fed --features feats2.zv pairs.jsonl --steps 4000 -b 4 \
+	--resume 2>&1)" "*contents of features=*"
+like "unless it is asked for" "$(zv-train contrast -m toy -o fed --features feats2.zv pairs.jsonl --steps 4000 -b 4 \
+	--resume --other-settings --dry-run 2>&1)" "*memory of one batch*"
+
+### outputs are no inputs, and nobody's file is written over
+for log in texts.jsonl toy/llm.zv; do
+	cp "$log" before
+	like "the log is not $log" "$(zv-train text -m toy -o none texts.jsonl --steps 1 --log $log 2>&1)" "*$log: is read by this run*"
+	same "which stays" before "$log"
+done
+cp pairs.jsonl before
+like "nor a file of another kind" "$(zv-train text -m toy -o none texts.jsonl --steps 1 --log pairs.jsonl 2>&1)" "*no log of training*"
+same "which stays as well" before pairs.jsonl
+like "nor is the checkpoint" "$(zv-train text -m toy -o none texts.jsonl --steps 1 --checkpoint texts.jsonl --force 2>&1)" \
+	"*texts.jsonl: is read by this run*"
+zv-train text -q -m toy -o once texts.jsonl --steps 2 -b 4 --log once.log --log-every 1 >/dev/null
+status "a run that cannot begin" 2 zv-train text -q -m toy -o once texts.jsonl --steps 2 -b 4 --log once.log
+is "leaves the log of the one before" "$(wc -l <once.log)" 2
+ln -sf nowhere dangling
+status "a link to nothing is no place for a result" 2 zv-train text -q -m toy -o dangling texts.jsonl --steps 1
+
 ### what goes wrong
+zv-train text -q -m toy -o none texts.jsonl --steps 1 -b 4 --eps 0 --warm-up 0 >/dev/null 2>message
+is "parameters that are not finite: status" "$?" 2
+like "they are named" "$(cat message)" "*of llm.zv is not finite any more*"
+ok "and are nowhere" test ! -e none -a ! -e none.checkpoint
+like "nor is what f16 cannot hold" "$(zv-train text -q -m toy -o none texts.jsonl --steps 5 -b 4 --rate 100 --decay 100 --schedule constant \
+	--dtype f16 2>&1)" "*too large for f16; the checkpoint of step 5*"
+rm -f none.checkpoint
 zv-train text -q -m toy -o broken texts.jsonl --steps 50 -b 4 --rate 100 --warm-up 0 --schedule constant --save-every 1 --decay 100 2>message
 is "numbers that are not finite: status" "$?" 1
-like "the message has the step and the checkpoint" "$(cat message)" "*step *finite*broken.checkpoint; the examples were *"
+like "the message has the step and the checkpoint" "$(cat message)" "*step *finite*broken.checkpoint *; the examples were *"
 ok "and nothing is written" test ! -e broken
 step=$(sed -n 's/.*: step \([0-9]*\):.*/\1/p' message)
 zv-train text -q -m toy -o bursts texts.jsonl --steps 50 -b 4 --rate 100 --warm-up 0 --schedule constant --save-every $((step - 2)) \
 	--decay 100 2>message
 like "or the checkpoint before" "$(cat message)" \
-	"*step $step:*the last good checkpoint is that of step $((step - 2)), bursts.checkpoint; *"
+	"*step $step:*the last good checkpoint is that of step $((step - 2)), bursts.checkpoint *"
+ok "it can be used with a lower rate" zv-train text -q -m toy -o bursts texts.jsonl --steps 50 -b 4 --rate 1e-4 --resume \
+	--other-settings
 awk 'NR == 7 { print "{\"image\":" } { print } ' pairs.jsonl pairs.jsonl pairs.jsonl pairs.jsonl >bad.jsonl
 zv-train contrast -q -m toy -o good --features feats.zv bad.jsonl --steps 2 -b 4 2>message
 is "a bad line in 128: status" "$?" 1
@@ -296,6 +340,11 @@ ok "train the rest" zv-train contrast -q -m kept -o keeps --features feats.zv pa
 same "they stay beside the model" keeps/adapter.zv style.zv
 ok "train what they are for" zv-train text -q -m kept -o loses texts.jsonl --steps 1 -b 4
 ok "they do not fit any more" test ! -e loses/adapter.zv
+ok "with the language model trained as well" tune --lora 4 --train lora,llm -o both
+ok "they fit the model beside them" zv-train text -q -m both --adapter both/adapter.zv -o both2 texts.jsonl --steps 1 -b 4 --train lora
+like "a question inside is no matter for a file" "$(tune --lora 4 --train lora --question-inside -o inside.zv 2>&1)" \
+	"*reads the question is kept in qformer.zv*"
+like "their settings need them" "$(tune --lora-alpha 16 -o none 2>&1)" "*are about --lora: give it a rank*"
 ok "go on with them" tune --adapter style.zv -o more.zv
 status "they are other ones then" 1 cmp -s style.zv more.zv
 zv-train new --config toy.conf -o tied llm.tied=1

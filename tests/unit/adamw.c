@@ -52,6 +52,7 @@ static void plain_step(const struct adamw *adamw, const struct weights *weights,
 			norm += pow((double)weights_at(weights, part)->gradient[i], 2);
 	norm = sqrt(norm);
 	double clip = adamw->clip > 0 ? fmin(1, adamw->clip / (norm + 1e-6)) : 1;
+	double keep = fmin(adamw->average, (1.0 + t) / (10.0 + t));
 	for (size_t part = 0; part < 2; part++) {
 		const struct parameter *parameter = weights_at(weights, part);
 		struct plain *p = &plain[part];
@@ -63,7 +64,7 @@ static void plain_step(const struct adamw *adamw, const struct weights *weights,
 			p->v[i] = adamw->beta2 * p->v[i] + (1 - adamw->beta2) * g * g;
 			p->w[i] -= own * (p->m[i] / (1 - pow(adamw->beta1, t))) /
 			           (sqrt(p->v[i] / (1 - pow(adamw->beta2, t))) + adamw->eps);
-			p->average[i] = adamw->average * p->average[i] + (1 - adamw->average) * p->w[i];
+			p->average[i] = keep * p->average[i] + (1 - keep) * p->w[i];
 		}
 	}
 }

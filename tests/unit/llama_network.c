@@ -294,13 +294,13 @@ static void check_start(void)
 static void check_files(void)
 {
 	struct training training = begin(), back = begin();
-	TAP_OK(adapter_write("none.zv", training.network) < 0, "no adapter: %s", error_text());
+	TAP_OK(adapter_write("none.zv", training.network, NULL) < 0, "no adapter: %s", error_text());
 	if (llama_network_adapt(training.network, &settings) < 0)
 		exit(2);
 	change_adapters(&training);
 	toy_train(training.weights, "model.norm");
 	TAP_OK(toy_run(training.network, &training.pass, NULL) == 0 &&
-	           adapter_write("adapter.zv", training.network) == 0,
+	           adapter_write("adapter.zv", training.network, NULL) == 0,
 	    "an adapter is written");
 	double error = error_of_prefill(&training, "model", "adapter.zv");
 	TAP_OK(error <= 1e-5, "the model that answers takes it (%.1e)", error);
@@ -313,7 +313,7 @@ static void check_files(void)
 	    back.network &&
 	        llama_network_find(back.network, "model.layers.0.mlp.down_proj")->lora_dropout == 0.5f,
 	    "with the dropout asked for");
-	TAP_OK(adapter_write("again.zv", back.network) == 0, "and is written again");
+	TAP_OK(adapter_write("again.zv", back.network, NULL) == 0, "and is written again");
 	TAP_OK(adapter_read(back.network, "adapter.zv", 0) < 0, "a second one is refused: %s",
 	    error_text());
 	TAP_OK(adapter_read(back.network, "model/llm.zv", 0) < 0, "what is none is refused: %s",

@@ -46,7 +46,7 @@ static void read_one(
     const struct picture_source *source, const char *name, uint64_t draw, float *pixels)
 {
 	char *failed;
-	if (pictures_read(source, &name, 1, &draw, SIDE, pixels, &failed) < 0 || failed) {
+	if (pictures_read(source, &name, 1, &draw, NULL, SIDE, pixels, &failed) < 0 || failed) {
 		printf("# %s\n", failed);
 		exit(2);
 	}
@@ -141,14 +141,14 @@ static void test_repeat(void)
 		names[i] = i % 3 ? "large.ppm" : "small.ppm";
 		draw[i] = (uint64_t)i * UINT64_C(0x123456789);
 	}
-	if (pictures_read(&source, names, COUNT, draw, SIDE, first, failed) < 0)
+	if (pictures_read(&source, names, COUNT, draw, NULL, SIDE, first, failed) < 0)
 		exit(2);
 	threads_start(3);
-	int read = pictures_read(&source, names, COUNT, draw, SIDE, second, failed);
+	int read = pictures_read(&source, names, COUNT, draw, NULL, SIDE, second, failed);
 	TAP_OK(read == 0 && memcmp(first, second, sizeof first) == 0,
 	    "the same pixels at 1 and at 3 threads");
 	source.seed = 10;
-	read = pictures_read(&source, names, COUNT, draw, SIDE, second, failed);
+	read = pictures_read(&source, names, COUNT, draw, NULL, SIDE, second, failed);
 	TAP_OK(read == 0 && memcmp(first, second, sizeof first) != 0, "another seed, other pixels");
 }
 
@@ -167,7 +167,7 @@ static void test_failures(void)
 	if (!file || fputs("\xff\xd8\xff\xe0 no picture", file) < 0 || fclose(file) != 0)
 		exit(2);
 	mkdir("folder", 0777);
-	TAP_OK(pictures_read(&source, names, COUNT, draw, SIDE, pixels, failed) == 0,
+	TAP_OK(pictures_read(&source, names, COUNT, draw, NULL, SIDE, pixels, failed) == 0,
 	    "some cannot be read");
 	for (int i = 0; i < COUNT; i++) {
 		TAP_OK(words[i] ? failed[i] && strstr(failed[i], words[i]) : !failed[i], "%s: %s",

@@ -40,8 +40,12 @@ static struct run begin(uint32_t seed, bool average)
 		.state = { .step = seed,
 		    .best = 1.0 / seed,
 		    .best_step = seed + 1,
-		    .examples = seed + 2,
+		    .validated = seed + 2,
+		    .seconds = 1.0 / (seed + 3),
+		    .since = { .examples = seed + 5 },
 		    .settings = settings } };
+	stage_report_add(&run.state.since, "itc", 1.0 / (seed + 6), 3);
+	stage_report_add(&run.state.since, "itc-right", seed + 7, 1e300);
 	static const char *const names[PARTS] = { "vit", "qformer" };
 	for (int part = 0; part < PARTS; part++) {
 		struct weights *weights = run.parts[part] = weights_open("toy", names[part]);
@@ -80,8 +84,9 @@ static bool same(const struct run *a, const struct run *b)
 {
 	const struct parameter *one, *two;
 	if (a->state.step != b->state.step || a->state.best != b->state.best ||
-	    a->state.best_step != b->state.best_step || a->state.examples != b->state.examples ||
-	    a->adamw.step != b->adamw.step)
+	    a->state.best_step != b->state.best_step || a->state.validated != b->state.validated ||
+	    a->state.seconds != b->state.seconds || a->adamw.step != b->adamw.step ||
+	    memcmp(&a->state.since, &b->state.since, sizeof a->state.since) != 0)
 		return false;
 	for (int part = 0; part < PARTS; part++)
 		for (size_t i = 0; (one = weights_at(a->parts[part], i)); i++) {
