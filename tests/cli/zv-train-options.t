@@ -1,6 +1,7 @@
 # zv-train-options.t - what single options of zv-train change, seen in the result or the log, and
 # what it says to mistaken files and options. Toy models, few steps; zv-train.t has the rest.
 # shellcheck shell=sh
+# shellcheck disable=SC2016 # programs of awk
 # shellcheck source=tests/lib.sh
 . "$ZV_TESTS/lib.sh"
 command -v python3 >/dev/null 2>&1 || { echo "1..0 # SKIP no python3"; exit 0; }
