@@ -37,7 +37,8 @@ static const struct option_entry options[] = {
 	    "take the language model as the sum of --base and DIR" },
 	{ 0, "adapter", "DIR", OPTION_LIST, &option.adapters, 0, 0, NULL,
 	    "merge the PEFT LoRA adapter in DIR; may be given again\n"
-	    "(without a source: write it to the adapter file -o FILE)" },
+	    "(without a source: write it to the adapter file -o FILE;\n"
+	    "with -m MODEL: noting that it is for this model)" },
 	{ 0, "keep", NULL, OPTION_FLAG, &option.keep, 0, 0, NULL,
 	    "keep adapters as files in the model instead of merging" },
 	{ 0, "config", "FILE", OPTION_TEXT, &option.config, 0, 0, NULL,
@@ -76,7 +77,7 @@ static const struct program program = {
 	.name = "zv-import",
 	.purpose = "make a model directory from other checkpoints",
 	.operands = "[-o DIR] SOURCE...",
-	.common = COMMON_OUTPUT | COMMON_LEVEL | COMMON_RECORDS,
+	.common = COMMON_OUTPUT | COMMON_MODEL | COMMON_LEVEL | COMMON_RECORDS,
 	.options = options,
 	.input = "checkpoints: directories of Hugging Face (safetensors or torch, sharded\n"
 	         "      or not), LAVIS .pth files; with --tensor files of tensors",
@@ -281,7 +282,7 @@ static void keep_adapter(void)
 	if (option.adapters.count != 1)
 		program_usage("an adapter file holds one adapter, but --adapter was given %d times",
 		    option.adapters.count);
-	if (import_keep_adapter(option.adapters.texts[0], common.output, &count) < 0)
+	if (import_keep_adapter(option.adapters.texts[0], common.output, common.model, &count) < 0)
 		program_fail(NULL);
 	print_head();
 	print_row("adapter", count.tensors, count.parameters, count.bytes);
@@ -294,13 +295,15 @@ int main(int argc, char **argv)
 	int first = program_begin(&program, argc, argv);
 	/* The directory being built must go too when the program is interrupted. */
 	output_clean_up_also(import_clean_up);
+	bool role = option.vit || option.qformer || option.llm || option.delta;
+	if (common.model && (option.tensor || role || first < argc || option.adapters.count == 0))
+		program_usage("-m MODEL is about an --adapter that is written to a file");
 	if (option.tensor) {
 		if (first == argc)
 			program_usage("no file with a tensor is given");
 		import_tensors(argv + first, argc - first);
 		return program_end();
 	}
-	bool role = option.vit || option.qformer || option.llm || option.delta;
 	if (option.shape || option.key || option.name || option.keys)
 		program_usage("--shape, --key, --name and --keys are about --tensor");
 	if (!common.output)

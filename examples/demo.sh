@@ -7,9 +7,13 @@
 set -eu
 root=$(unset CDPATH && cd -- "$(dirname -- "$0")/.." && pwd)
 build=${ZV_BUILD:-$root/build}
-PATH=$build:$PATH
 model=${ZV_MODEL:-$root/examples/emoji/model}
 adapter=${ZV_ADAPTER:-$root/examples/emoji/model/terse.zv}
+# names that hold in another folder, too
+case $build in /*) ;; *) build=$PWD/$build ;; esac
+case $model in /*) ;; *) model=$PWD/$model ;; esac
+case $adapter in /*) ;; *) adapter=$PWD/$adapter ;; esac
+PATH=$build:$PATH
 english='Describe this picture.' chinese='请描述这张图片。'
 
 if ! [ -f "$model/vit.zv" ] || ! [ -f "$model/qformer.zv" ] || ! [ -f "$model/llm.zv" ]; then

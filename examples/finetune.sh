@@ -9,9 +9,12 @@
 set -eu
 root=$(unset CDPATH && cd -- "$(dirname -- "$0")/.." && pwd)
 build=${ZV_BUILD:-$root/build}
-PATH=$build:$PATH
 model=${ZV_MODEL:-$root/examples/emoji/model}
 steps=${ZV_STEPS:-500}
+# names that hold in another folder, too
+case $build in /*) ;; *) build=$PWD/$build ;; esac
+case $model in /*) ;; *) model=$PWD/$model ;; esac
+PATH=$build:$PATH
 case ${1-} in -*) sed -n 's/^# \{0,1\}//; 2,3p' "$0" >&2; exit 2 ;; esac
 if ! [ -f "$model/vit.zv" ] || ! [ -f "$model/qformer.zv" ] || ! [ -f "$model/llm.zv" ]; then
 	echo "finetune: skipped, no model in $model; examples/emoji/README.md tells how it is made"

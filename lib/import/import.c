@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "import/import_directory.h"
 #include "import/import_pass.h"
+#include "stream/model_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -365,12 +366,27 @@ void import_clean_up(void)
 	import_directory_abandon();
 }
 
-int import_keep_adapter(const char *path, const char *output, struct import_adapter_count *count)
+/* What the adapter notes of the model. 0 or -1. */
+static int read_fingerprint(const char *model, struct digest *llm)
+{
+	struct model_file *file = model_file_open(model, "llm");
+	if (!file)
+		return -1;
+	*llm = model_file_fingerprint(file);
+	model_file_close(file);
+	return 0;
+}
+
+int import_keep_adapter(
+    const char *path, const char *output, const char *model, struct import_adapter_count *count)
 {
 	struct import_adapter adapter;
+	struct digest llm;
+	if (model && read_fingerprint(model, &llm) < 0)
+		return -1;
 	int result = import_adapter_open(&adapter, path);
 	if (result == 0)
-		result = import_adapter_write(&adapter, output, NULL);
+		result = import_adapter_write(&adapter, output, model ? &llm : NULL);
 	if (result == 0) {
 		struct import_adapter_size size = import_adapter_size(&adapter);
 		*count =

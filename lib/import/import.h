@@ -68,7 +68,9 @@ void import_close(struct import *import); /* NULL is fine */
 /* Remove what an interrupted import_write() left; async-signal-safe. */
 void import_clean_up(void);
 
-/* Keep one PEFT adapter as an adapter file (zv-model(5)). *count: what it holds, but no file. */
-int import_keep_adapter(const char *adapter, const char *path, struct import_adapter_count *count);
+/* Keep one PEFT adapter as an adapter file (zv-model(5)). model: whose language model it is for, which
+ * the file notes, or NULL. *count: what it holds, but no file. 0 or -1. */
+int import_keep_adapter(
+    const char *adapter, const char *path, const char *model, struct import_adapter_count *count);
 
 #endif

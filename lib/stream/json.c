@@ -66,6 +66,15 @@ static void *allocate(size_t size)
 	return pointer;
 }
 
+/* A text of one line is mostly one of many, whose number the caller knows. */
+static void tell(const char *bytes, size_t size, const json_error_t *reason)
+{
+	if (size > 0 && memchr(bytes, '\n', size))
+		error_input("JSON line %d, column %d: %s", reason->line, reason->column, reason->text);
+	else
+		error_input("JSON column %d: %s", reason->column, reason->text);
+}
+
 struct json *json_parse(const void *bytes, size_t size)
 {
 	if (size > JSON_SIZE_MOST) {
@@ -88,7 +97,7 @@ struct json *json_parse(const void *bytes, size_t size)
 	if (memory_was_short || json_error_code(&reason) == json_error_out_of_memory)
 		error_memory(size);
 	else
-		error_input("JSON line %d, column %d: %s", reason.line, reason.column, reason.text);
+		tell(bytes, size, &reason);
 	return NULL;
 }
 

@@ -27,8 +27,8 @@ enum json_kind {
 	JSON_KIND_OBJECT,
 };
 
-/* Parse size bytes as one value of any kind. NULL with a recorded error (ERROR_INPUT naming line
- * and column, or memory). */
+/* Parse size bytes as one value of any kind. NULL with a recorded error (ERROR_INPUT naming the
+ * line, where there are several, and the column, or memory). */
 struct json *json_parse(const void *bytes, size_t size);
 
 /* The same for a whole regular file. The recorded error does not name the file. */

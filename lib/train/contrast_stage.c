@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { JOINT, TEXT, NETWORK_PASSES = 4 };
 static const float temperature_least = 0.02f, temperature_most = 0.5f, temperature_given = 0.07f;
 
 struct stage {
@@ -32,10 +31,12 @@ struct stage {
 /* Is the group one of those that options->train names? */
 static bool asked_for(const struct stage_options *options, const char *group)
 {
-	size_t size = strlen(group);
-	for (const char *at = options->train; at && *at; at += strcspn(at, ","), at += *at == ',')
-		if (strncmp(at, group, size) == 0 && (at[size] == ',' || at[size] == '\0'))
+	const char *at = options->train, *name;
+	while (at && *at) {
+		size_t size = stage_next_name(&at, &name);
+		if (strlen(group) == size && memcmp(name, group, size) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -186,8 +187,8 @@ static void bound_temperature(const struct contrast *contrast)
 		parameter->value[0] = temperature_most;
 }
 
-struct qformer_pass contrast_network_pass(
-    const struct contrast_pass *pass, const struct text_list *texts, size_t count, int which)
+struct qformer_pass contrast_network_pass(const struct contrast_pass *pass,
+    const struct text_list *texts, size_t count, enum contrast_which which)
 {
 	const struct contrast *contrast = pass->contrast;
 	const struct stage_options *options = &contrast->options;
@@ -201,7 +202,7 @@ struct qformer_pass contrast_network_pass(
 		.text_start = texts ? texts->start : NULL,
 		.sight = QFORMER_SEES_CAUSAL,
 		.dropout = { pass->training ? options->dropout : 0, options->seed,
-		    pass->micro_step * NETWORK_PASSES + (uint64_t)which },
+		    pass->micro_step * CONTRAST_PASSES + (uint64_t)which },
 		.recompute = options->recompute };
 }
 
@@ -233,7 +234,7 @@ static int run_texts(struct contrast_pass *pass, const float *query, float *dque
 	bool training = pass->training && contrast->options.itc_weight > 0;
 	float *output = saves_push(contrast->workspace, "text rows", rows * width);
 	float *first = saves_push(contrast->workspace, "[CLS] rows", 2 * n * width);
-	struct qformer_pass alone = contrast_network_pass(pass, texts, n, TEXT);
+	struct qformer_pass alone = contrast_network_pass(pass, texts, n, CONTRAST_TEXT);
 	alone.queries = false;
 	alone.picture = NULL;
 	alone.sight = QFORMER_SEES_ALL;
@@ -271,7 +272,7 @@ static int run(struct contrast_pass *pass)
 	float *dquery = saves_push(contrast->workspace, "their gradient", queries);
 	float *text = saves_push(contrast->workspace, "caption rows", 2 * rows * network->width);
 	struct qformer_pass joint =
-	    contrast_network_pass(pass, captions ? &contrast->captions : NULL, n, JOINT);
+	    contrast_network_pass(pass, captions ? &contrast->captions : NULL, n, CONTRAST_JOINT);
 	if (!query || !dquery || !text ||
 	    qformer_network_forward(
 	        network, &joint, training ? contrast->saves : NULL, query, captions ? text : NULL) < 0)

@@ -94,9 +94,10 @@ struct contrast *contrast_of(struct stage *stage);
 int contrast_train(struct contrast *contrast, const struct contrast_batch *batch,
     uint64_t micro_step, float scale, struct stage_report *report);
 
-/* A pass of the network: which numbers it among those of the micro-step, for dropout. */
-struct qformer_pass contrast_network_pass(
-    const struct contrast_pass *pass, const struct text_list *texts, size_t count, int which);
+/* The passes of the network in a micro-step, each with numbers of its own for dropout. */
+enum contrast_which { CONTRAST_JOINT, CONTRAST_TEXT, CONTRAST_MATCH, CONTRAST_PASSES = 4 };
+struct qformer_pass contrast_network_pass(const struct contrast_pass *pass,
+    const struct text_list *texts, size_t count, enum contrast_which which);
 /* Divides cosines. */
 float contrast_temperature(const struct contrast *contrast);
 

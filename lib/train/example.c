@@ -94,12 +94,34 @@ static int take_list(const struct json *object, const char *name, char ***texts,
 	return 0;
 }
 
+/* Take LLaVA's "<image>" out of a question, with the line break that parts it from the rest: the
+ * template says where the picture stands. */
+static void strip_marks(char *question)
+{
+	static const char mark[] = "<image>";
+	char *to = question;
+	for (const char *from = question; *from;) {
+		if (strncmp(from, mark, sizeof mark - 1) != 0) {
+			*to++ = *from++;
+			continue;
+		}
+		from += sizeof mark - 1;
+		if (to == question || to[-1] == '\n')
+			from += strspn(from, " \n");
+		while (*from == '\0' && to > question && (to[-1] == ' ' || to[-1] == '\n'))
+			to--;
+	}
+	*to = '\0';
+}
+
 /* Append a turn; both texts become the example's, also when it fails. */
 static int add_turn(struct example *example, char *question, char *answer)
 {
 	size_t room = example->turn_count;
 	if (!question)
 		question = memory_text("", 0);
+	if (question)
+		strip_marks(question);
 	if (question && answer && room < EXAMPLE_TURNS_MOST &&
 	    memory_grow((void **)&example->turns, &room, room + 1, sizeof *example->turns) == 0) {
 		example->turns[example->turn_count++] = (struct example_turn){ question, answer };
@@ -115,11 +137,17 @@ static int add_turn(struct example *example, char *question, char *answer)
 	return result;
 }
 
+/* null is as if the member were not there. */
+static bool is_there(const struct json *object, const char *name)
+{
+	return json_kind(json_member(object, name)) > JSON_KIND_NULL;
+}
+
 /* {"question": ..., "answer": ...} of object. */
 static int take_question(struct example *example, const struct json *object)
 {
 	char *question = NULL, *answer = NULL;
-	if (!json_member(object, "question") && !json_member(object, "answer"))
+	if (!is_there(object, "question") && !is_there(object, "answer"))
 		return 0;
 	if (take_text(object, "question", &question) < 0 || take_text(object, "answer", &answer) < 0) {
 		memory_release(question);
@@ -133,7 +161,7 @@ static int take_instruction(struct example *example, const struct json *object)
 {
 	char *instruction = NULL, *inputs = NULL, *outputs = NULL, *question = NULL;
 	int result = -1;
-	if (!json_member(object, "instruction") && !json_member(object, "outputs"))
+	if (!is_there(object, "instruction") && !is_there(object, "outputs"))
 		return 0;
 	if (take_text(object, "instruction", &instruction) < 0 ||
 	    take_text(object, "inputs", &inputs) < 0 || take_text(object, "outputs", &outputs) < 0)
@@ -163,6 +191,8 @@ static int take_turns(struct example *example, const struct json *list)
 		if (json_kind(item) != JSON_KIND_OBJECT)
 			return error_input("a turn is %s, not an object", json_kind_name(json_kind(item)));
 		if (!json_member(item, "from")) {
+			if (!is_there(item, "question") && !is_there(item, "answer"))
+				return error_input("a turn has neither \"question\" and \"answer\" nor \"from\"");
 			if (take_question(example, item) < 0)
 				return -1;
 			continue;
@@ -183,12 +213,25 @@ static int take_turns(struct example *example, const struct json *list)
 	return 0;
 }
 
+static int take_conversations(struct example *example, const struct json *object)
+{
+	const struct json *list = json_member(object, "conversations");
+	enum json_kind kind = json_kind(list);
+	if (kind > JSON_KIND_NULL && kind != JSON_KIND_ARRAY)
+		return error_input("\"conversations\" is %s, not a list of turns", json_kind_name(kind));
+	return take_turns(example, list);
+}
+
 static int take_key(struct example *example, const struct json *object)
 {
 	static const char *const names[] = { "key", "image", "img", "img_path", "npy_path" };
 	for (size_t i = 0; i < sizeof names / sizeof *names && !example->key; i++)
 		if (take_text(object, names[i], &example->key) < 0)
 			return -1;
+	if (!example->key && is_there(object, "image_base64_str"))
+		return error_input(
+		    "the picture stands in the line itself (\"image_base64_str\"), where it is "
+		    "not read: write it into a file, and its name as \"image\"");
 	if (take_identity(object, "image_id", &example->image_id) < 0)
 		return -1;
 	if (!example->image_id && example->key) {
@@ -213,7 +256,7 @@ static int take_texts(struct example *example, const struct json *object)
 		return -1;
 	if (take_question(example, object) < 0 || take_instruction(example, object) < 0)
 		return -1;
-	return take_turns(example, json_member(object, "conversations"));
+	return take_conversations(example, object);
 }
 
 static int take_labels(struct example *example, const struct json *object)

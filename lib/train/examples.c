@@ -23,6 +23,7 @@ enum {
 	FILES_MOST = 1024,
 	LINE_MOST = 1 << 24, /* bytes */
 	BAD_SHARE = 100,     /* one line of so many may be bad */
+	TOLD_MOST = 20,      /* bad lines of a file that are told one by one */
 	/* Streams of random numbers, apart from each other. */
 	SHUFFLE_FILES = 1,
 	SHUFFLE_LINES = 2,
@@ -40,6 +41,7 @@ struct example_file {
 	size_t size;
 	struct example_line *lines;
 	size_t count, room;
+	size_t bad;     /* lines that are no examples */
 	size_t first;   /* its first line among those of all files */
 	uint32_t quota; /* of the draws of a cycle */
 };
@@ -71,7 +73,8 @@ static int split_weight(const char *text, struct example_file *file)
 static int map_file(struct example_file *file)
 {
 	struct stat status;
-	int descriptor = open(file->name, O_RDONLY | O_CLOEXEC);
+	/* a FIFO must not be waited for */
+	int descriptor = open(file->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (descriptor < 0 || fstat(descriptor, &status) < 0) {
 		error_system("cannot open:");
 		if (descriptor >= 0)
@@ -80,8 +83,9 @@ static int map_file(struct example_file *file)
 	}
 	if (!S_ISREG(status.st_mode) || status.st_size == 0) {
 		close(descriptor);
-		return error_system(
-		    "%s", S_ISREG(status.st_mode) ? "no lines in it" : "not a regular file");
+		return error_system("%s", S_ISREG(status.st_mode) ? "no lines in it"
+		                                                  : "not a regular file: lines are read "
+		                                                    "again and again");
 	}
 	file->size = (size_t)status.st_size;
 	void *bytes = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, descriptor, 0);
@@ -92,12 +96,25 @@ static int map_file(struct example_file *file)
 	return 0;
 }
 
-/* Is the line an example? Then note where it is. 1, 0: bad (told), -1: memory. */
+/* A bad line, whose error is recorded: tell of it, or count it only. 0, or -1: nothing in this file
+ * is an example. */
+static int tell_line(struct example_file *file, size_t number)
+{
+	error_context("line %zu", number);
+	file->bad++;
+	if (file->count == 0 && file->bad == TOLD_MOST) {
+		error_context("the first %d lines are no examples", (int)TOLD_MOST);
+		return error_as(ERROR_SYSTEM);
+	}
+	if (file->bad <= TOLD_MOST)
+		message_error(file->name);
+	return 0;
+}
+
+/* Note where the line is if it is an example. 0 or -1. */
 static int scan_line(struct example_file *file, size_t offset, size_t size, size_t number)
 {
 	struct example example;
-	char place[40];
-	snprintf(place, sizeof place, "line %zu", number);
 	if (size > LINE_MOST || number > UINT32_MAX)
 		error_input("longer than %d bytes", (int)LINE_MOST);
 	else if (example_parse(file->bytes + offset, size, &example) == 0) {
@@ -107,38 +124,60 @@ static int scan_line(struct example_file *file, size_t offset, size_t size, size
 			return -1;
 		file->lines[file->count++] =
 		    (struct example_line){ offset, (uint32_t)size, (uint32_t)number };
-		return 1;
+		return 0;
 	}
-	if (error_kind() != ERROR_INPUT)
-		return -1;
-	error_context("%s", place);
-	message_error(file->name);
+	return error_kind() == ERROR_INPUT ? tell_line(file, number) : -1;
+}
+
+/* All examples as one array is what many programs write. 0 or -1. */
+static int check_start(const struct example_file *file)
+{
+	size_t i = utf8_mark(file->bytes, file->size);
+	while (i < file->size && memchr(" \t\r\n", file->bytes[i], 4))
+		i++;
+	return i < file->size && file->bytes[i] == '['
+	           ? error_system("this is one JSON array; write one object a line (jq -c '.[]')")
+	           : 0;
+}
+
+/* What the lines were, all in all. 0 or -1. */
+static int check_share(const struct example_file *file)
+{
+	size_t bad = file->bad, lines = file->count + bad;
+	char more[60] = "";
+	if (lines == 0)
+		return error_system("no lines in it");
+	if (bad > TOLD_MOST)
+		snprintf(
+		    more, sizeof more, " (the %d above and %zu more)", (int)TOLD_MOST, bad - TOLD_MOST);
+	if (file->count == 0 || bad > lines / BAD_SHARE)
+		return error_system("%zu of %zu lines are bad%s: that is more than one of %d", bad, lines,
+		    more, (int)BAD_SHARE);
+	/* where not all are told, the sum is no remark that -q takes away */
+	if (bad > TOLD_MOST)
+		message_failure(
+		    EXIT_ITEM, file->name, "%zu bad lines of %zu are left out%s", bad, lines, more);
+	else if (bad > 0)
+		message_note(file->name, "%zu bad lines of %zu are left out", bad, lines);
 	return 0;
 }
 
 static int scan_file(struct example_file *file)
 {
-	size_t number = 0, bad = 0;
+	size_t number = 0;
+	if (check_start(file) < 0)
+		return -1;
 	for (size_t offset = utf8_mark(file->bytes, file->size); offset < file->size; number++) {
 		const char *line = file->bytes + offset;
 		const char *end = memchr(line, '\n', file->size - offset);
 		size_t size = end ? (size_t)(end - line) : file->size - offset, length = size;
 		while (length > 0 && strchr(" \t\r", line[length - 1]) && line[length - 1])
 			length--;
-		int good = length == 0 ? 1 : scan_line(file, offset, length, number + 1);
-		if (good < 0)
+		if (length > 0 && scan_line(file, offset, length, number + 1) < 0)
 			return -1;
-		bad += !good;
 		offset += size + 1;
 	}
-	if (file->count == 0 && bad == 0)
-		return error_system("no lines in it");
-	if (file->count == 0 || bad > (file->count + bad) / BAD_SHARE)
-		return error_system("%zu of %zu lines are bad: that is more than one of %d", bad,
-		    file->count + bad, (int)BAD_SHARE);
-	if (bad)
-		message_note(file->name, "%zu bad lines of %zu are left out", bad, file->count + bad);
-	return 0;
+	return check_share(file);
 }
 
 /* The shares of the files in a cycle: at least one draw each, CYCLE in all. */

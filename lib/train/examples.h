@@ -1,6 +1,7 @@
 /* examples.h - training data: JSON lines about pictures (fields of spec 1.4), several files with
  * mixing weights. Lines are read when they are needed; the file is scanned once at the start, bad
- * lines are reported with file and line, counted and left out; more than 1 % bad is an error.
+ * lines are reported with file and line (the first 20 of a file), counted and left out; more than 1 %
+ * bad is an error.
  */
 #ifndef ZV_TRAIN_EXAMPLES_H
 #define ZV_TRAIN_EXAMPLES_H

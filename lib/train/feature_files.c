@@ -31,6 +31,20 @@ struct feature_files {
 	size_t view_count, view_room, place_room;
 };
 
+/* Is it the record of features, as far as can be seen? 0 or -1. */
+static int check_first(const struct record *record, size_t width, const struct digest *weights)
+{
+	char shape[256];
+	if (record->dtype == 'B' && strcmp(record->key, "config") == 0)
+		return error_input(
+		    "this is a part of a model, not a stream of features; zv-encode makes one");
+	if (record->dimensions != 2 || record->shape[0] == 0 || record->shape[1] != width ||
+	    !dtype_is_float(record->dtype))
+		return error_input("records are %s where features tokens x %zu are wanted",
+		    record_shape_text(record, shape), width);
+	return maker_expect(record, "weights", weights);
+}
+
 /* Rows of the first record of features; most mistakes show in it. */
 static int first_shape(const char *path, size_t width, const struct digest *weights, size_t *tokens)
 {
@@ -43,13 +57,7 @@ static int first_shape(const char *path, size_t width, const struct digest *weig
 		continue;
 	if (found == 0)
 		error_input("no features in it");
-	else if (found > 0 && (record.dimensions != 2 || record.shape[0] == 0 ||
-	                          record.shape[1] != width || !dtype_is_float(record.dtype))) {
-		char shape[256];
-		error_input("records are %s where features tokens x %zu are wanted",
-		    record_shape_text(&record, shape), width);
-		found = -1;
-	} else if (found > 0 && maker_expect(&record, "weights", weights) < 0)
+	else if (found > 0 && check_first(&record, width, weights) < 0)
 		found = -1;
 	if (found > 0)
 		*tokens = (size_t)record.shape[0];

@@ -42,8 +42,8 @@ static int add_question(struct generate *generate, const char *question)
 	return text_list_end(&batch->questions);
 }
 
-/* Ask about the picture: turns as in language_batch_talk(); question: for the Q-Former. What no
- * tokenizer reads is left out with a message. */
+/* Ask about the picture: turns as in language_batch_talk(); question: for the Q-Former. Where no
+ * room is left for an answer, nothing is asked, which a message tells. */
 static int ask(struct asking *asking, const struct template_turn *turns, size_t count, size_t only,
     const char *question)
 {
@@ -140,7 +140,11 @@ static int ask_example(struct asking *asking)
 	bool caption = has_caption(asking, EXAMPLE_ENGLISH) || has_caption(asking, EXAMPLE_CHINESE);
 	bool turns = example->turn_count > 0;
 	if (!caption && !turns) {
-		example_left_out(example, "has neither caption nor question");
+		if (example->caption[EXAMPLE_ENGLISH] || example->caption[EXAMPLE_CHINESE])
+			example_left_out(example, "has no caption in the language asked for (--language %s)",
+			    asking->generate->options.language);
+		else
+			example_left_out(example, "has neither caption nor question");
 		return 0;
 	}
 	/* with both, "instruct" takes either, for training by chance; "generate" has captions */

@@ -25,17 +25,18 @@ static bool ends_in(const char *name, const char *target)
 	return tail == length || name[length - tail - 1] == '.';
 }
 
-/* Which target means the layer called name: *found, or target_count. 0, or -1: a bad pattern. */
-static int find_target(const struct lora_settings *settings, const char *name, size_t *found)
+/* Does any target mean the layer called name? used: all that do are noted. 0, or -1: a bad pattern. */
+static int find_target(
+    const struct lora_settings *settings, const char *name, bool *used, bool *found)
 {
-	*found = settings->target_count;
-	for (size_t i = 0; i < settings->target_count && *found == settings->target_count; i++) {
+	*found = false;
+	for (size_t i = 0; i < settings->target_count; i++) {
 		int match = settings->pattern ? import_pattern_match_whole(settings->targets[i], name)
 		                              : ends_in(name, settings->targets[i]);
 		if (match < 0)
 			return -1;
 		if (match)
-			*found = i;
+			used[i] = *found = true;
 	}
 	return 0;
 }
@@ -79,13 +80,12 @@ int llama_network_adapt(struct llama_network *network, const struct lora_setting
 	bool *used = memory_allocate_zero(settings->target_count, sizeof *used);
 	char name[LLAMA_NAME];
 	struct dense *dense;
-	size_t target;
+	bool found;
 	int result = used ? 0 : -1;
 	for (size_t i = 0; result == 0 && (dense = llama_network_dense(network, i, name)); i++) {
-		result = find_target(settings, name, &target);
-		if (result < 0 || target == settings->target_count)
+		result = find_target(settings, name, used, &found);
+		if (result < 0 || !found)
 			continue;
-		used[target] = true;
 		result = llama_network_add_lora(network, dense, name, settings->rank, scale);
 		if (result < 0)
 			continue;

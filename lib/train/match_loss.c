@@ -186,7 +186,7 @@ int match_loss(struct contrast_pass *pass)
 	size_t n = contrast->match.count, mark = saves_mark(contrast->workspace);
 	float *query =
 	    saves_push(contrast->workspace, "match outputs", n * network->queries * network->width);
-	struct qformer_pass joint = contrast_network_pass(pass, &contrast->match, n, 2);
+	struct qformer_pass joint = contrast_network_pass(pass, &contrast->match, n, CONTRAST_MATCH);
 	joint.picture = contrast->match_picture;
 	joint.sight = QFORMER_SEES_ALL;
 	if (!query ||

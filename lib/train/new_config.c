@@ -107,7 +107,7 @@ int new_config_read(struct new_config *config, const char *path)
 		}
 	}
 	lines_close(&lines);
-	return status;
+	return status < 0 ? error_as(ERROR_SYSTEM) : 0;
 }
 
 static struct setting *find(struct new_config *config, const char *word)

@@ -14,7 +14,7 @@ struct new_config *new_config_new(void); /* NULL: memory */
 void new_config_release(struct new_config *config);
 
 /* Lines of a file; '#' begins a comment, empty lines are passed over. Names of files in it are
- * relative to its folder. 0, or -1 ERROR_INPUT naming the line. */
+ * relative to its folder. 0, or -1 ERROR_SYSTEM naming the line. */
 int new_config_read(struct new_config *config, const char *path);
 /* One setting "PART.WORD=VALUE", which goes before earlier ones of the word. 0 or -1. */
 int new_config_set(struct new_config *config, const char *line);

@@ -67,12 +67,12 @@ int new_model_write(
 	struct new_part part = { .config = config, .dtype = dtype, .seed = seed };
 	if (!new_config_has(config, "vit") && !new_config_has(config, "qformer") &&
 	    !new_config_has(config, "llm"))
-		return error_input("no setting of vit, qformer or llm is given");
+		return error_system("no setting of vit, qformer or llm is given");
 	if (import_directory_begin(directory, force, names) < 0)
 		return error_context("%s", directory);
 	if (write_parts(&part) < 0) {
 		import_directory_abandon();
-		return -1;
+		return error_as(ERROR_SYSTEM); /* wrong settings are a mistake of the command line */
 	}
 	return import_directory_commit() < 0 ? error_context("%s", directory) : 0;
 }

@@ -98,8 +98,7 @@ static int train_group(const struct stage_options *options, const struct group *
 	return 0;
 }
 
-/* The next of names that commas separate: its size; *at behind it. */
-static size_t next_name(const char **at, const char **name)
+size_t stage_next_name(const char **at, const char **name)
 {
 	*name = *at;
 	size_t size = strcspn(*at, ",");
@@ -112,7 +111,7 @@ static int set_rates(
 {
 	const char *at = options->rates, *item;
 	while (at && *at) {
-		size_t size = next_name(&at, &item), found = 0;
+		size_t size = stage_next_name(&at, &item), found = 0;
 		const char *equals = memchr(item, '=', size);
 		if (!equals)
 			return error_system("'%.*s' is no rate; write GROUP=FACTOR", (int)size, item);
@@ -132,17 +131,27 @@ static int set_rates(
 	return 0;
 }
 
+/* Nothing of a group that was asked for is there. Always -1. */
+static int refuse_group(const struct group *group, struct weights *const *parts, size_t count)
+{
+	const char *hint = "";
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(group->name, "lora") == 0 && strcmp(weights_part(parts[i]), group->part) == 0)
+			hint = ": give --lora RANK, or --adapter FILE to go on with one";
+	return error_system("this stage with this model has no parameters '%s'%s", group->name, hint);
+}
+
 int stage_groups(const struct stage_options *options, const char *own, struct weights *const *parts,
     size_t count)
 {
 	const char *at = options->train ? options->train : own, *name;
 	while (*at) {
-		size_t size = next_name(&at, &name), found = 0;
+		size_t size = stage_next_name(&at, &name), found = 0;
 		const struct group *group = find_group(name, size);
 		if (!group || train_group(options, group, parts, count, &found, 1, false) < 0)
 			return -1;
 		if (found == 0 && options->train)
-			return error_system("this stage with this model has no parameters '%s'", group->name);
+			return refuse_group(group, parts, count);
 	}
 	return set_rates(options, parts, count);
 }

@@ -73,7 +73,7 @@ struct stage; /* a stage at work */
 
 struct stage_kind {
 	const char *name;
-	const char *metric; /* of validation; higher is better */
+	const char *metric; /* of validation: which state is the best */
 	bool lower_is_better;
 	/* Open the networks and mark what is trained. parts: room for STAGE_PARTS_MOST. NULL recorded. */
 	struct stage *(*begin)(
@@ -104,6 +104,8 @@ extern const struct stage_kind stage_classify, stage_contrast, stage_generate, s
  * 0, or -1: an unknown group. */
 int stage_groups(const struct stage_options *options, const char *own, struct weights *const *parts,
     size_t count);
+/* The next of the names that commas separate, from *at on, which is then behind it: its size. */
+size_t stage_next_name(const char **at, const char **name);
 /* The first group that a parameter of a part ("vit") belongs to; "other": none. */
 const char *stage_group(const char *part, const struct parameter *parameter);
 

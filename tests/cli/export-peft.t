@@ -96,6 +96,24 @@ status "a damaged one" 1 zv-export --peft out damaged.zv
 if [ -x "$ZV_BUILD/tools/seed-model" ]; then
 	seed-model --only llm ziya
 	like "a model" "$(said zv-export --peft out ziya/llm.zv)" "*ziya/llm.zv: is no adapter file*"
+
+	# --- an adapter that notes its model ---
+
+	printf '{"text":"one"}\n{"text":"two"}\n' >texts
+	ok "an adapter that was trained" zv-train text -q -m ziya -o trained.zv texts --steps 2 -b 2 --lora 2 --train lora
+	ok "out" zv-export -q --peft trained trained.zv
+	ok "in again, for its model" zv-import -q --adapter trained -m ziya -o noted.zv
+	same "it is the same file" trained.zv noted.zv
+	ok "without -m" zv-import -q --adapter trained -o bare.zv
+	status "notes none" 1 cmp -s trained.zv bare.zv
+	zv-train text -q -m ziya -o other texts --steps 1 -b 2 >/dev/null
+	go_on() { zv-train text -q -m other -o next.zv --force texts --steps 1 -b 2 --adapter "$1" --train lora; }
+	status "another model refuses it" 2 go_on noted.zv
+	ok "or takes one that notes none" go_on bare.zv
+	status "no such model" 2 zv-import --adapter trained -m nowhere -o none.zv
+	status "-m with a source" 2 zv-import --adapter trained -m ziya -o none ziya
+	status "-m without an adapter" 2 zv-import -m ziya -o none ziya
+	ok "nothing is written" test ! -e none.zv -a ! -e none
 fi
 is "nothing is left of these" "$(ls -d out file 2>/dev/null)" ""
 : >occupied

@@ -12,6 +12,12 @@ export ZV_THREADS=2
 like "demo: no model" "$(ZV_MODEL=nowhere sh "$examples/demo.sh" 2>&1; echo $?)" "demo: skipped, no model*0"
 status "demo: no model for a picture" 1 env ZV_MODEL=nowhere sh "$examples/demo.sh" "$examples/pictures/scene-1.jpg"
 like "finetune: no model" "$(ZV_MODEL=nowhere sh "$examples/finetune.sh" 2>&1; echo $?)" "finetune: skipped, no model*0"
+### names relative to the folder in which they are started; this model is none
+mkdir hollow
+: >hollow/vit.zv >hollow/qformer.zv >hollow/llm.zv
+ZV_MODEL=hollow sh "$examples/finetune.sh" tried >/dev/null 2>&1
+ok "finetune: a relative name of a model" test -f tried/model/vit.zv
+is "demo: the same" "$(ZV_MODEL=hollow sh "$examples/demo.sh" 2>&1 | grep -c 'No such file')" 0
 if ! [ -f "$embedded/llm.zv" ]; then
 	skip "the demonstration and fine-tuning" "no model in examples/emoji/model"
 	finish

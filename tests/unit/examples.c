@@ -129,6 +129,17 @@ static void test_turns(void)
 		  " \"value\": \"b\"}]}",
 		    "q|a;r|b;" },
 		{ "{\"question\": \"q\", \"answer\": \"a\", \"outputs\": \"o\"}", "q|a;|o;" },
+		{ "{\"answer\": \"a\", \"instruction\": null, \"outputs\": null}", "|a;" },
+		/* LLaVA's mark of the picture */
+		{ "{\"conversations\": [{\"from\": \"human\", \"value\": \"<image>\\nWhat colour?\"},"
+		  " {\"from\": \"gpt\", \"value\": \"a <image>\"}]}",
+		    "What colour?|a <image>;" },
+		{ "{\"conversations\": [{\"from\": \"human\", \"value\": \"What colour?\\n<image>\"},"
+		  " {\"from\": \"gpt\", \"value\": \"a\"}]}",
+		    "What colour?|a;" },
+		{ "{\"question\": \"q\\n<image>\\nr\", \"answer\": \"a\"}", "q\nr|a;" },
+		{ "{\"question\": \"<image><image> \\n\", \"answer\": \"a\"}", "|a;" },
+		{ "{\"question\": \"is <image> a <imag\", \"answer\": \"a\"}", "is  a <imag|a;" },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct example example;
@@ -179,7 +190,7 @@ static void refused(const char *line, const char *words)
 static void test_refusals(void)
 {
 	refused("[1]", "where an object is wanted");
-	refused("{\"key\": \"a\"", "");
+	refused("{\"key\": \"a\"", "JSON column ");
 	refused("{\"key\": 1}", "\"key\" is whole number, not a text");
 	refused("{\"caption\": [\"a\"]}", "\"caption\" is");
 	refused("{\"image_id\": 1.5}", "\"image_id\" is");
@@ -189,6 +200,12 @@ static void test_refusals(void)
 	refused("{\"conversations\": [{\"from\": \"human\", \"value\": \"q\"}]}", "by turns");
 	refused("{\"conversations\": [{\"from\": \"gpt\", \"value\": \"q\"}, {\"from\": \"human\"}]}",
 	    "by turns");
+	refused("{\"conversations\": \"abc\"}", "\"conversations\" is text, not a list of turns");
+	refused(
+	    "{\"conversations\": [{\"role\": \"user\", \"content\": \"q\"}]}", "a turn has neither");
+	refused("{\"text\": 3}", "\"text\" is");
+	refused("{\"inputs\": 3, \"outputs\": \"o\"}", "\"inputs\" is");
+	refused("{\"image_base64_str\": \"/9j/\", \"caption\": \"a\"}", "write it into a file");
 	refused("{\"kind\": 1048576}", "\"kind\"");
 	refused("{\"kinds\": [0, -2]}", "\"kinds\"");
 	refused("{\"kinds\": 3}", "\"kinds\" is no list");
@@ -265,6 +282,36 @@ static void test_bad_lines(void)
 	examples_close(examples);
 }
 
+/* Files that are none at all do not fill the screen. */
+static void test_wrong_files(void)
+{
+	char told[8000];
+	write_lines("wrong", 500, 1);
+	TAP_OK(!open_told((const char *[]){ "wrong" }, 1, told, sizeof told) &&
+	           error_kind() == ERROR_SYSTEM &&
+	           strstr(error_text(), "wrong: the first 20 lines are no examples: line 20: "),
+	    "20 bad lines at the start end it: %s", error_text());
+	TAP_OK(strstr(told, "line 19: ") && !strstr(told, "line 20: "), "19 of them are told before");
+	write_lines("third", 300, 3);
+	TAP_OK(!open_told((const char *[]){ "third" }, 1, told, sizeof told) &&
+	           strstr(error_text(), "100 of 300 lines are bad (the 20 above and 80 more): that is "
+	                                "more than one of 100"),
+	    "later ones are counted: %s", error_text());
+	TAP_OK(strstr(told, "line 60: ") && !strstr(told, "line 63: "), "20 are told");
+	write_lines("large", 3000, 100);
+	struct examples *examples = open_told((const char *[]){ "large" }, 1, told, sizeof told);
+	TAP_OK(examples && examples_count(examples) == 2970 && strstr(told, "line 2000: ") &&
+	           !strstr(told, "line 2100: ") &&
+	           strstr(told, "30 bad lines of 3000 are left out (the 20 above and 10 more)"),
+	    "and so in a file that is taken");
+	examples_close(examples);
+	write_text("array", "\xef\xbb\xbf \n[{\"key\": \"a\"},\n{\"key\": \"b\"}]\n");
+	TAP_OK(!open_told((const char *[]){ "array" }, 1, told, sizeof told) &&
+	           error_kind() == ERROR_SYSTEM &&
+	           strstr(error_text(), "array: this is one JSON array;") && told[0] == '\0',
+	    "a file that is an array: %s", error_text());
+}
+
 static void test_files(void)
 {
 	static const struct {
@@ -273,6 +320,8 @@ static void test_files(void)
 		{ "none", "none: cannot open" },
 		{ "empty", "empty: no lines in it" },
 		{ "folder", "folder: not a regular file" },
+		{ "fifo", "fifo: not a regular file" },
+		{ "/dev/null", "/dev/null: not a regular file" },
 		{ "blank", "blank: no lines in it" },
 		{ "good=0", "good=0: cannot open" },
 	};
@@ -280,6 +329,7 @@ static void test_files(void)
 	write_text("blank", "\n\n \n");
 	write_text("good", "{\"key\": \"a\"}\n");
 	mkdir("folder", 0777);
+	mkfifo("fifo", 0666);
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct examples *examples = open_files(&cases[i].name, 1, false, 0);
 		TAP_OK(!examples && error_kind() == ERROR_SYSTEM && strstr(error_text(), cases[i].words),
@@ -423,6 +473,7 @@ int main(void)
 	test_classes();
 	test_refusals();
 	test_bad_lines();
+	test_wrong_files();
 	test_files();
 	test_epochs(0);
 	test_epochs(7);

@@ -86,6 +86,9 @@ static void test_limits(void)
 	TAP_OK(!json_parse("1\0", 2) && !json_parse("\"\\\0\"", 4), "zero bytes are refused");
 	struct json *root = parse("{\"a\":\n 1,\n x}");
 	TAP_OK(!root && strstr(error_text(), "JSON line 3, column 2: "), "place: %s", error_text());
+	root = json_parse("{\"a\": }", 7);
+	TAP_OK(!root && strncmp(error_text(), "JSON column ", 12) == 0, "in a line alone: %s",
+	    error_text());
 	root = parse("\"[[[[\\\"[[\"");
 	TAP_OK(
 	    root && strcmp(json_text(root, NULL), "[[[[\"[[") == 0, "brackets in a text nest nothing");
