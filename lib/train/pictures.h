@@ -37,8 +37,8 @@ struct picture_source {
 	uint64_t seed;
 };
 /* Decode names[count] over the pool to pixels [count][3][side][side]; draw[i] selects the
-	bool flip; /* mirror with probability 1/2, unless a text of the example speaks of sides */
- * -1 (memory). */
+ * augmentation of picture i, which is never mirrored if upright[i] (NULL: none). failed[i]: why, as
+ * text for a message (memory_release), or NULL. 0 or -1 (memory). */
 int pictures_read(const struct picture_source *source, const char *const *names, size_t count,
     const uint64_t *draw, const bool *upright, size_t side, float *pixels, char **failed);
 /* Side of a picture file in pixels after orientation if it is square, for sources without a side.
