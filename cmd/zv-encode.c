@@ -56,7 +56,7 @@ static const struct option_entry options[] = {
 	    "take truncated JPEGs; what is missing is grey (default: they fail)" },
 	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
 	    "store features as f32 (default), bf16 or f16" },
-	{ 0, "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
+	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
 	    "encode up to N pictures at a time if so many are ready (default 8)" },
 	{ 0, "max-pixels", "N", OPTION_SIZE, &option.pixels_most, 1, 0x1p32, NULL,
 	    "refuse larger pictures (default 64M)" },

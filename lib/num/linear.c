@@ -18,6 +18,7 @@ enum {
 	COLUMNS_UNIT = 32, /* rows of a register tile of BLIS's AVX-512 kernel */
 	ITEMS = 8,         /* items that share one widened chunk of W */
 	DECODE_OUT = 32,   /* outputs in one chunk of decoding */
+	DECODE_ROWS = 32,  /* rows that stay in the second cache beside their weights */
 };
 
 struct forward {
@@ -148,9 +149,11 @@ static void decode_chunk(void *context, size_t chunk, int worker)
 	size_t first = chunk * DECODE_OUT, end = first + DECODE_OUT;
 	if (end > decode->linear->out)
 		end = decode->linear->out;
-	for (size_t out = first; out < end; out += KERNELS_TILE)
-		for (size_t row = 0; row < decode->rows; row += KERNELS_TILE)
-			decode_tile(decode, row, out, end - out < KERNELS_TILE ? end - out : KERNELS_TILE);
+	for (size_t block = 0; block < decode->rows; block += DECODE_ROWS)
+		for (size_t out = first; out < end; out += KERNELS_TILE)
+			for (size_t row = block; row < decode->rows && row < block + DECODE_ROWS;
+			     row += KERNELS_TILE)
+				decode_tile(decode, row, out, end - out < KERNELS_TILE ? end - out : KERNELS_TILE);
 	if (decode->then == LINEAR_GELU)
 		for (size_t row = 0; row < decode->rows; row++)
 			decode->kernels->gelu(decode->y + row * decode->linear->out + first, NULL, end - first);
