@@ -4,7 +4,7 @@
  */
 #include "num/attention.h"
 #include "num/attention_batch.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 #include "num/kernels.h"
 #include "num/product.h"
 #include "num/scratch.h"

@@ -4,7 +4,7 @@
  * they lie; W is turned (and widened) once for all rows, by all threads. The portable level has BLIS.
  */
 #include "num/gradient.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 #include "num/kernels.h"
 #include "num/product.h"
 #include "num/scratch.h"

@@ -7,7 +7,7 @@
  * SPEED.md has the figures behind this choice, which depends on the rows of one item alone.
  */
 #include "num/linear.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 #include "num/gradient.h"
 #include "num/kernels.h"
 #include "num/product.h"
