@@ -198,8 +198,8 @@ status "-b 0" 2 zv-qformer -m ziya -b 0 photos.zv
 zv-qformer -m ziya --questions texts -b 1 photos.zv >out.zv
 is "questions that make no difference share a result" "$(zv-export --raw -n prompt -k cat.jpg out.zv | cksum)" \
 	"$({ zv-export --raw -k cat.jpg prompts.zv; zv-export --raw -k cat.jpg prompts.zv; } | cksum)"
-zv-qformer -m ziya cut.zv photos.zv >out.zv 2>err
-is "what comes behind a damaged input is worked on" "$(zv-ls out.zv 2>/dev/null | grep -c dog.jpg)" 1
+is "what comes behind a damaged input is worked on" \
+	"$(zv-qformer -m ziya cut.zv photos.zv 2>/dev/null | zstd -dcq | grep -ao 'dog\.jpg' | wc -l)" 1
 zv-cat -k cat.jpg photos.zv | zv-qformer -m ziya | zv-export --raw >alone.raw
 zv-export --raw -k cat.jpg prompts.zv >among.raw
 same "the same bytes alone and among others" alone.raw among.raw
