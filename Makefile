@@ -26,7 +26,7 @@ LAYERS = base num stream text image import model train
 PROGRAMS = $(patsubst cmd/%.c,%,$(wildcard cmd/zv-*.c))
 SCRIPTS = $(patsubst cmd/%.sh,%,$(wildcard cmd/zv-*.sh))
 
-# Kernels are compiled for the CPU that their name ends in and chosen at run time (lib/num/cpu.c);
+# Kernels are compiled for the CPU that their name ends in and chosen at run time (lib/base/cpu.c);
 # elsewhere than on x86-64 only the portable ones are built.
 ARCHITECTURE := $(shell $(CC) -dumpmachine | cut -d- -f1)
 ifeq ($(ARCHITECTURE),x86_64)
@@ -51,8 +51,8 @@ all: programs
 programs: $(PROGRAMS:%=$(BUILD)/%) $(SCRIPTS:%=$(BUILD)/%)
 tests-build: programs $(UNITS:%=$(BUILD)/unit/%) $(FUZZERS:%=$(BUILD)/fuzz/%) $(TOOLS:%=$(BUILD)/tools/%)
 
-$(BUILD)/obj/lib/num/%_avx2.o: KERNEL_FLAGS = $(AVX2_FLAGS)
-$(BUILD)/obj/lib/num/%_avx512.o: KERNEL_FLAGS = $(AVX512_FLAGS)
+$(BUILD)/obj/lib/%_avx2.o: KERNEL_FLAGS = $(AVX2_FLAGS)
+$(BUILD)/obj/lib/%_avx512.o: KERNEL_FLAGS = $(AVX512_FLAGS)
 
 # What objects were compiled with: when it changes, they are compiled anew.
 STAMP := $(strip $(CC) $(filter-out -Werror,$(ALL_CFLAGS)) $(AVX2_FLAGS) $(AVX512_FLAGS))

@@ -31,7 +31,7 @@ static struct {
 	const char *append, *key, *background;
 	int64_t size, batch, pixels_most, scans_most, memory_most;
 	int dtype, filter; /* positions in the tables above */
-	bool no_orient, partial;
+	bool no_orient, partial, fast_decode;
 } option = {
 	.key = "-", .batch = 8, .pixels_most = 1 << 26, .scans_most = 500, .memory_most = 512 << 20
 };
@@ -48,6 +48,9 @@ static const struct option_entry options[] = {
 	    "the position table is interpolated (default: the model's size)" },
 	{ 0, "filter", "NAME", OPTION_CHOICE, &option.filter, 0, 0, encode_filter_names,
 	    "resize with bicubic (default), bilinear, lanczos or box" },
+	{ 0, "fast-decode", NULL, OPTION_FLAG, &option.fast_decode, 0, 0, NULL,
+	    "decode JPEGs at 1/2, 1/4 or 1/8 where twice the model's size is left;\n"
+	    "features differ a little, and are marked as such" },
 	{ 0, "no-orient", NULL, OPTION_FLAG, &option.no_orient, 0, 0, NULL,
 	    "do not turn pictures upright by their EXIF orientation" },
 	{ 0, "background", "#RRGGBB", OPTION_TEXT, &option.background, 0, 0, NULL,
@@ -56,7 +59,7 @@ static const struct option_entry options[] = {
 	    "take truncated JPEGs; what is missing is grey (default: they fail)" },
 	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
 	    "store features as f32 (default), bf16 or f16" },
-	{ 0, "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
+	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
 	    "encode up to N pictures at a time if so many are ready (default 8)" },
 	{ 0, "max-pixels", "N", OPTION_SIZE, &option.pixels_most, 1, 0x1p32, NULL,
 	    "refuse larger pictures (default 64M)" },
@@ -387,6 +390,8 @@ int main(int argc, char **argv)
 	state.vit = vit_open(common.model, (int)option.size);
 	if (!state.vit)
 		program_fail(common.model);
+	if (option.fast_decode)
+		picture.side_wanted = (uint32_t)vit_side(state.vit);
 	encode_maker(&state.maker, state.vit, (enum picture_filter)option.filter, &picture,
 	    dtype_from_name(dtype_stored[option.dtype]));
 	if (option.append && !(state.known = known_pictures_read(option.append, &state.maker.digest)))

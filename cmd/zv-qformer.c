@@ -1,5 +1,6 @@
 /* zv-qformer.c - patch features to soft prompts, to features for search, to matching scores; texts
- * to features for search.
+ * to features for search. What has come is computed together, up to --batch results at a time; a
+ * list of entries holds what is to be written, in the order of the input.
  */
 #define _GNU_SOURCE
 #include "base/dtype.h"
@@ -17,7 +18,7 @@
 #include "model/outlet.h"
 #include "model/qformer_stage.h"
 #include "num/product.h"
-#include "stream/sample.h"
+#include "stream/sample_queue.h"
 #include "text/keyed.h"
 #include "text/lines.h"
 
@@ -28,9 +29,11 @@
 static struct {
 	bool query, contrast, match, caption, text, keyed, no_clean, text_only;
 	const char *prompt, *questions, *pairs;
-	int64_t most, least_length, most_length;
+	int64_t most, least_length, most_length, batch;
 	int dtype;
-} option = { .most = 35, .most_length = 30 };
+} option = { .most = 35, .most_length = 30, .batch = 8 };
+
+enum { BATCH_MOST = 256 };
 
 /* clang-format off */
 static const struct option_entry options[] = {
@@ -64,6 +67,8 @@ static const struct option_entry options[] = {
 	  "(default: clean them as BLIP-2 does with captions)" },
 	{ 0, "most", "N", OPTION_WHOLE, &option.most, 2, 4096, NULL,
 	  "with --text and --match: cut texts at N ids (default 35)" },
+	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
+	  "compute up to N results together if their pictures are there\n(default 8)" },
 	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
 	  "store results as f32 (default), bf16 or f16" },
 	{ 0 },
@@ -88,6 +93,17 @@ static const struct program program = {
 };
 /* clang-format on */
 
+/* What is to be written: a result, or a failure, from here or from upstream. */
+struct entry {
+	char *key;
+	const char *text;     /* that goes with the result, or NULL */
+	char *own;            /* the same, when it came with the picture */
+	size_t result;        /* its number in the stage */
+	char *failure;        /* the reason, or NULL */
+	struct digest source; /* of a failure */
+	struct sample *upstream;
+};
+
 static struct {
 	enum qformer_use use;
 	struct qformer_stage *stage;
@@ -96,6 +112,8 @@ static struct {
 	struct keyed *keyed;   /* --questions or --pairs */
 	struct writer *writer; /* NULL with --caption, */
 	struct outlet outlet;  /* which writes text */
+	struct entry *entries;
+	size_t entry_count, entry_capacity;
 	uint64_t read, written, failed;
 } work;
 
@@ -142,7 +160,8 @@ static void open_stage(void)
 		.most = (size_t)option.most,
 		.caption_least = (size_t)option.least_length,
 		.caption_most = (size_t)option.most_length,
-		.dtype = dtype_from_name(dtype_stored[option.dtype]) };
+		.dtype = dtype_from_name(dtype_stored[option.dtype]),
+		.batch = (size_t)option.batch };
 	work.stage = qformer_stage_open(common.model, &rules);
 	if (!work.stage)
 		program_fail(common.model);
@@ -174,14 +193,10 @@ _Noreturn static void stop(void)
 	program_exit();
 }
 
-/* Item key failed for the recorded reason: say so and pass the failure on in its place. */
-static void fail_item(const char *key, const struct digest *source)
+/* Item key failed: say so and pass the failure on in its place. */
+static void put_failure(const char *key, const char *reason, const struct digest *source)
 {
-	char reason[1024];
-	if (error_kind() == ERROR_SYSTEM)
-		program_fail(key);
-	snprintf(reason, sizeof reason, "%s", error_text());
-	message_error(key);
+	message_failure(EXIT_ITEM, key, "%s", reason);
 	work.failed++;
 	if (common.strict)
 		stop();
@@ -190,11 +205,23 @@ static void fail_item(const char *key, const struct digest *source)
 		program_fail(common.output);
 }
 
-/* Write the stage's result as a sample, with a text beside it (NULL: none). 0 or -1. */
-static int write_sample(const char *key, const char *text_name, const char *text)
+/* The same for the recorded reason. */
+static void fail_item(const char *key, const struct digest *source)
+{
+	char reason[1024];
+	if (error_kind() == ERROR_SYSTEM)
+		program_fail(key);
+	snprintf(reason, sizeof reason, "%s", error_text());
+	put_failure(key, reason, source);
+}
+
+/* Write a result as a sample, with a text beside it (NULL: none). 0 or -1: only it has failed. */
+static int put_sample(const char *key, size_t result, const char *text_name, const char *text)
 {
 	struct record record, beside;
-	const void *payload = qformer_stage_record(work.stage, &record);
+	const void *payload = qformer_stage_record(work.stage, result, &record);
+	if (!payload)
+		return -1;
 	record.more = text != NULL;
 	if (record_set_key(&record, key) || writer_put(work.writer, &record, payload))
 		return -1;
@@ -206,11 +233,11 @@ static int write_sample(const char *key, const char *text_name, const char *text
 	return record_set_key(&beside, key) || writer_put(work.writer, &beside, text) ? -1 : 0;
 }
 
-static int put_caption(const char *key)
+static int put_caption(const char *key, size_t result)
 {
 	char *text = NULL;
 	size_t size;
-	if (qformer_stage_caption(work.stage, &text, &size))
+	if (qformer_stage_caption(work.stage, result, &text, &size))
 		return -1;
 	int status = outlet_text(&work.outlet, key, text, size);
 	work.written++;
@@ -218,56 +245,8 @@ static int put_caption(const char *key)
 	return status;
 }
 
-/* One sample of the picture and a text (NULL: none). 0 or -1. */
-static int put_one(const char *key, const char *text)
-{
-	if (qformer_stage_wants_question(work.stage) && !text && !work.remarked) {
-		message_note(NULL, "this model's Q-Former wants to know the question, see --prompt");
-		work.remarked = true;
-	}
-	if (qformer_stage_result(work.stage, text))
-		return -1;
-	return write_sample(key, work.use == QFORMER_MATCH ? "text" : "question", text);
-}
-
-/* All texts that belong to the picture; one that fails does not take the others with it. */
-static void put_keyed(const char *key, const struct digest *source)
-{
-	size_t first, count = keyed_find(work.keyed, key, &first);
-	for (size_t i = first; i < first + count; i++) {
-		const char *text = keyed_text(work.keyed, i);
-		if (put_one(key, text) == 0)
-			continue;
-		error_context("\"%.200s\"", text);
-		fail_item(key, source);
-	}
-}
-
-static int take_picture(struct sample *sample)
-{
-	struct sample_part *part = sample_find(sample, "vit");
-	char *own = NULL; /* the question that came with it */
-	bool asked = option.prompt || (work.use != QFORMER_PROMPT && work.use != QFORMER_QUERY);
-	if (!part)
-		return error_input("holds no patch features but \"%s\": zv-encode makes them",
-		    sample->parts[0].record.name);
-	if (qformer_stage_picture(work.stage, part))
-		return -1;
-	if (work.use == QFORMER_CAPTION)
-		return put_caption(part->record.key);
-	if (work.keyed) {
-		put_keyed(part->record.key, &part->record.source);
-		return 0;
-	}
-	if (!asked && features_question(sample, &own))
-		return -1;
-	int status = put_one(part->record.key, own ? own : option.prompt);
-	memory_release(own);
-	return status;
-}
-
 /* A failure from upstream goes on downstream. */
-static void pass_failure(struct sample *sample)
+static void put_upstream(struct sample *sample)
 {
 	const struct sample_part *part = &sample->parts[0];
 	char reason[1024];
@@ -285,13 +264,146 @@ static void pass_failure(struct sample *sample)
 		program_fail(common.output);
 }
 
+static void put_result(const struct entry *entry)
+{
+	const char *text_name = work.use == QFORMER_MATCH ? "text" : "question";
+	if (work.use == QFORMER_CAPTION
+	        ? put_caption(entry->key, entry->result)
+	        : put_sample(entry->key, entry->result, text_name, entry->text)) {
+		if (work.keyed)
+			error_context("\"%.200s\"", entry->text);
+		fail_item(entry->key, &entry->source);
+	}
+}
+
+static void put_entry(struct entry *entry)
+{
+	if (entry->upstream) {
+		put_upstream(entry->upstream);
+		sample_clear(entry->upstream);
+	} else if (entry->failure) {
+		put_failure(entry->key, entry->failure, &entry->source);
+	} else {
+		put_result(entry);
+	}
+	memory_release(entry->key);
+	memory_release(entry->own);
+	memory_release(entry->failure);
+	memory_release(entry->upstream);
+}
+
+/* Compute what was asked for and write all that waits. */
+static void flush(void)
+{
+	if (qformer_stage_run(work.stage))
+		program_fail(NULL);
+	for (size_t i = 0; i < work.entry_count; i++)
+		put_entry(&work.entries[i]);
+	work.entry_count = 0;
+	qformer_stage_clear(work.stage);
+}
+
+static char *copy(const char *text)
+{
+	char *made = memory_text(text, strlen(text));
+	if (!made)
+		program_fail(NULL);
+	return made;
+}
+
+/* Something to be written in this place. */
+static struct entry *add_entry(const char *key, const struct digest *source)
+{
+	if (memory_grow((void **)&work.entries, &work.entry_capacity, work.entry_count + 1,
+	        sizeof *work.entries))
+		program_fail(NULL);
+	struct entry *entry = &work.entries[work.entry_count++];
+	*entry = (struct entry){ .key = copy(key), .source = *source };
+	return entry;
+}
+
+/* An item failed for the recorded reason. */
+static void add_failure(const char *key, const struct digest *source)
+{
+	if (error_kind() == ERROR_SYSTEM)
+		program_fail(key);
+	char *reason = copy(error_text());
+	add_entry(key, source)->failure = reason;
+}
+
+static void add_upstream(struct sample *sample)
+{
+	struct entry *entry = add_entry(sample->parts[0].record.key, &sample->parts[0].record.source);
+	entry->upstream = memory_allocate(1, sizeof *sample);
+	if (!entry->upstream)
+		program_fail(NULL);
+	*entry->upstream = *sample;
+	sample->count = 0;
+}
+
+/* The result for the present picture and a text (NULL: none). The entry, or NULL with a recorded
+ * error. */
+static struct entry *add_result(const struct record *record, const char *text)
+{
+	size_t result;
+	if (qformer_stage_wants_question(work.stage) && !text && !work.remarked) {
+		message_note(NULL, "this model's Q-Former wants to know the question, see --prompt");
+		work.remarked = true;
+	}
+	if (qformer_stage_full(work.stage))
+		flush();
+	if (qformer_stage_ask(work.stage, text, &result))
+		return NULL;
+	struct entry *entry = add_entry(record->key, &record->source);
+	entry->result = result;
+	entry->text = text;
+	return entry;
+}
+
+/* All texts that belong to the picture; one that fails does not take the others with it. */
+static void add_keyed(const struct record *record)
+{
+	size_t first, count = keyed_find(work.keyed, record->key, &first);
+	for (size_t i = first; i < first + count; i++) {
+		const char *text = keyed_text(work.keyed, i);
+		if (add_result(record, text))
+			continue;
+		error_context("\"%.200s\"", text);
+		add_failure(record->key, &record->source);
+	}
+}
+
+static int take_picture(struct sample *sample)
+{
+	struct sample_part *part = sample_find(sample, "vit");
+	char *own = NULL; /* the question that came with it */
+	bool asked = option.prompt || (work.use != QFORMER_PROMPT && work.use != QFORMER_QUERY);
+	if (!part)
+		return error_input("holds no patch features but \"%s\": zv-encode makes them",
+		    sample->parts[0].record.name);
+	if (qformer_stage_picture(work.stage, part))
+		return -1;
+	if (work.keyed) {
+		add_keyed(&part->record);
+		return 0;
+	}
+	if (!asked && features_question(sample, &own))
+		return -1;
+	struct entry *entry = add_result(&part->record, own ? own : option.prompt);
+	if (entry)
+		entry->own = own;
+	else
+		memory_release(own);
+	return entry ? 0 : -1;
+}
+
 static void take_sample(struct sample *sample)
 {
 	struct record *record = &sample->parts[0].record;
 	if (record->kind == RECORD_FAILED)
-		pass_failure(sample);
+		add_upstream(sample);
 	else if (take_picture(sample))
-		fail_item(record->key, &record->source);
+		add_failure(record->key, &record->source);
 	sample_clear(sample);
 	progress_update(++work.read);
 }
@@ -308,16 +420,30 @@ static void report_damage(const char *name)
 		stop();
 }
 
-static void read_stream(const char *name)
+/* Take samples as they come. Whenever there is none, what has come is computed, so that nothing
+ * waits for what may come late. */
+static void read_samples(struct names *names)
 {
 	static struct sample sample;
-	struct reader *reader = reader_open(name);
-	int found = reader ? 0 : -1;
-	while (reader && (found = sample_read(reader, &sample)) > 0)
-		take_sample(&sample);
-	if (found < 0)
-		report_damage(reader ? reader_name(reader) : name);
-	reader_close(reader);
+	const char *name;
+	int found;
+	struct sample_queue *queue = sample_queue_start(names, (size_t)option.batch);
+	if (!queue)
+		program_fail(NULL);
+	for (;;) {
+		found = sample_queue_take(queue, false, &sample, &name);
+		if (found == 0) {
+			flush();
+			found = sample_queue_take(queue, true, &sample, &name);
+		}
+		if (found == 0)
+			break;
+		if (found < 0)
+			report_damage(name);
+		else
+			take_sample(&sample);
+	}
+	sample_queue_finish(queue);
 }
 
 /* A key for a text without one: the text itself, cut to what a key may be; control bytes become
@@ -351,11 +477,21 @@ static void read_texts(const char *name)
 			snprintf(key, sizeof key, "line %zu", lines.number);
 		const char *used = found > 0 && lines.key ? lines.key : key;
 		if (found < 0 || qformer_stage_text(work.stage, lines.text) ||
-		    write_sample(used, NULL, NULL))
+		    put_sample(used, 0, NULL, NULL))
 			fail_item(used, NULL);
 		progress_update(++work.read);
 	}
 	lines_close(&lines);
+}
+
+static void read_all_texts(struct names *names)
+{
+	const char *name;
+	int found;
+	while ((found = names_next(names, &name)) > 0)
+		read_texts(name);
+	if (found < 0)
+		report_damage(NULL);
 }
 
 static void report_unused(void)
@@ -372,8 +508,7 @@ static void report_unused(void)
 int main(int argc, char **argv)
 {
 	version_add_later(product_version);
-	int first = program_begin(&program, argc, argv), found;
-	const char *name;
+	int first = program_begin(&program, argc, argv);
 	check_options();
 	if (threads_start((int)common.threads))
 		program_fail(NULL);
@@ -383,11 +518,11 @@ int main(int argc, char **argv)
 	if (!names)
 		program_fail(NULL);
 	progress_begin(work.use == QFORMER_TEXT ? "texts" : "pictures", 0);
-	while ((found = names_next(names, &name)) > 0)
-		work.use == QFORMER_TEXT ? read_texts(name) : read_stream(name);
+	if (work.use == QFORMER_TEXT)
+		read_all_texts(names);
+	else
+		read_samples(names);
 	progress_clear();
-	if (found < 0)
-		report_damage(NULL);
 	names_close(names);
 	if (work.damaged)
 		stop();
@@ -397,6 +532,7 @@ int main(int argc, char **argv)
 	if (common.verbose)
 		message_note(NULL, "%llu read, %llu written, %llu failed", (unsigned long long)work.read,
 		    (unsigned long long)work.written, (unsigned long long)work.failed);
+	memory_release(work.entries);
 	keyed_close(work.keyed);
 	qformer_stage_close(work.stage);
 	return program_end();

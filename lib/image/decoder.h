@@ -29,9 +29,12 @@ const char *jpeg_library(void);
 const char *png_library(void);
 const char *webp_library(void);
 
-/* Check the size of a picture against the limits and allocate its pixels. inflation: how many
- * pixels one byte of file can stand for in this format, so that a small file cannot make us take
- * much memory. 0 or -1. */
+/* Check the size of a picture against the limits. inflation: how many pixels one byte of file can
+ * stand for in this format, so that a small file cannot make us take much memory. 0 or -1. */
+int picture_limit(
+    const struct decoding *decoding, uint64_t width, uint64_t height, uint64_t inflation);
+
+/* The same, and allocate its pixels. 0 or -1. */
 int picture_allocate(
     struct decoding *decoding, uint64_t width, uint64_t height, uint64_t inflation);
 

@@ -129,6 +129,20 @@ static int choose_colours(struct jpeg_decoder *decoder)
 	return decoder->cmyk ? 0 : -1;
 }
 
+/* The size to decode at: that of the file, or a part of it that is enough for what is wanted. */
+static void choose_scale(struct jpeg_decoder *decoder)
+{
+	struct jpeg_decompress_struct *info = &decoder->info;
+	uint64_t enough = (uint64_t)decoder->decoding->options->side_wanted * 2;
+	info->scale_num = 1;
+	for (info->scale_denom = enough > 0 ? 8 : 1; info->scale_denom > 1; info->scale_denom /= 2) {
+		jpeg_calc_output_dimensions(info);
+		if (info->output_width >= enough && info->output_height >= enough)
+			return;
+	}
+	jpeg_calc_output_dimensions(info);
+}
+
 static void read_rows(struct jpeg_decoder *decoder)
 {
 	struct jpeg_decompress_struct *info = &decoder->info;
@@ -155,8 +169,11 @@ static int decode_guarded(struct jpeg_decoder *decoder)
 	jpeg_mem_src(info, decoding->bytes, (unsigned long)decoding->size);
 	jpeg_save_markers(info, JPEG_APP0 + 1, MARKER_MOST);
 	jpeg_read_header(info, TRUE);
-	if (picture_allocate(decoding, info->image_width, info->image_height, INFLATION) < 0 ||
+	if (picture_limit(decoding, info->image_width, info->image_height, INFLATION) < 0 ||
 	    choose_colours(decoder) < 0)
+		return -1;
+	choose_scale(decoder);
+	if (picture_allocate(decoding, info->output_width, info->output_height, INFLATION) < 0)
 		return -1;
 	find_orientation(decoder);
 	jpeg_start_decompress(info);

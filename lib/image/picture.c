@@ -52,7 +52,8 @@ bool picture_recognise(const uint8_t *bytes, size_t size)
 	       is_pnm(bytes, size);
 }
 
-int picture_allocate(struct decoding *decoding, uint64_t width, uint64_t height, uint64_t inflation)
+int picture_limit(
+    const struct decoding *decoding, uint64_t width, uint64_t height, uint64_t inflation)
 {
 	const struct picture_options *options = decoding->options;
 	if (width == 0 || height == 0)
@@ -69,7 +70,14 @@ int picture_allocate(struct decoding *decoding, uint64_t width, uint64_t height,
 	if (pixels > PIXELS_FREE && (pixels - PIXELS_FREE) / inflation > decoding->size)
 		return error_input("%zu bytes are too few for %llu x %llu pixels", decoding->size,
 		    (unsigned long long)width, (unsigned long long)height);
-	decoding->picture->pixels = memory_allocate((size_t)pixels, 3);
+	return 0;
+}
+
+int picture_allocate(struct decoding *decoding, uint64_t width, uint64_t height, uint64_t inflation)
+{
+	if (picture_limit(decoding, width, height, inflation) < 0)
+		return -1;
+	decoding->picture->pixels = memory_allocate((size_t)(width * height), 3);
 	if (!decoding->picture->pixels)
 		return -1;
 	decoding->picture->width = (uint32_t)width;

@@ -23,6 +23,9 @@ struct picture_options {
 	bool partial;         /* a picture that ends early is a warning; what is missing is grey */
 	bool blend;           /* blend transparency with background instead of dropping alpha */
 	uint8_t background[3];
+	/* Let the JPEG decoder leave out what a picture of this side does not show: it decodes at 1/2,
+	 * 1/4 or 1/8, the smallest with both sides at least twice this. 0, the default: never. */
+	uint32_t side_wanted;
 };
 
 struct picture_options picture_defaults(void);

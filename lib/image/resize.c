@@ -5,8 +5,10 @@
  * Both passes are the same inner product over contiguous 16-bit pixels. A weight of 24 bits is
  * split into high * 2^11 + low, so that each half is a 16-bit factor and the compiler can use the
  * multiply-and-add-pairs instruction; the sum is the same integer. The picture between the passes
- * is kept by columns, so that the vertical pass is contiguous too.
+ * is kept by columns, so that the vertical pass is contiguous too. Where the CPU has wide vectors
+ * resize_rows.c does the same sums in another order.
  */
+#include "image/resize.h"
 #include "image/picture.h"
 #include "base/checked.h"
 #include "base/error.h"
@@ -16,8 +18,8 @@
 #include <string.h>
 
 enum {
-	FRACTION_BITS = 22,
-	LOW_BITS = 11,
+	FRACTION_BITS = RESIZE_FRACTION_BITS,
+	LOW_BITS = RESIZE_LOW_BITS,
 	BLOCK = 8,            /* taps; windows are padded to whole blocks with zero weights */
 	BLOCKS_AT_ONCE = 256, /* 2048 taps of 255 * 1024 each fit in 32 bits */
 };
@@ -66,15 +68,7 @@ static const struct {
 	[PICTURE_BOX] = { box, 0.5 },
 };
 
-/* For each output position: where its window begins and the weights, padded to padded taps. */
-struct axis {
-	uint32_t in, out;
-	size_t padded;
-	uint32_t *first;     /* [out] */
-	int16_t *high, *low; /* [out][padded] */
-};
-
-static void axis_clear(struct axis *axis)
+static void axis_clear(struct resize_axis *axis)
 {
 	memory_release(axis->first);
 	memory_release(axis->high);
@@ -82,7 +76,7 @@ static void axis_clear(struct axis *axis)
 }
 
 static void set_weights(
-    struct axis *axis, uint32_t position, enum picture_filter filter, double *weights)
+    struct resize_axis *axis, uint32_t position, enum picture_filter filter, double *weights)
 {
 	double scale = (double)axis->in / axis->out;
 	double filter_scale = scale < 1 ? 1 : scale;
@@ -107,12 +101,13 @@ static void set_weights(
 	}
 }
 
-static int axis_make(struct axis *axis, uint32_t in, uint32_t out, enum picture_filter filter)
+static int axis_make(
+    struct resize_axis *axis, uint32_t in, uint32_t out, enum picture_filter filter)
 {
 	double scale = (double)in / out;
 	double support = filters[filter].support * (scale < 1 ? 1 : scale);
 	size_t taps = (size_t)ceil(support) * 2 + 1, count;
-	*axis = (struct axis){ .in = in, .out = out };
+	*axis = (struct resize_axis){ .in = in, .out = out, .taps = taps + (taps & 1) };
 	if (!checked_round_up(taps, BLOCK, &axis->padded) ||
 	    !checked_multiply(axis->padded, out, &count))
 		return error_memory(SIZE_MAX);
@@ -154,7 +149,7 @@ static uint8_t filtered(const int16_t *pixels, const int16_t *high, const int16_
 
 /* Horizontal pass: source rows to columns [3][width][stride] of 16-bit pixels. rows: scratch,
  * 3 planes of plane elements, zero behind the width. */
-static void pass_across(const struct picture *source, const struct axis *axis, int16_t *rows,
+static void pass_across(const struct picture *source, const struct resize_axis *axis, int16_t *rows,
     size_t plane, int16_t *columns, size_t stride)
 {
 	for (uint32_t y = 0; y < source->height; y++) {
@@ -177,7 +172,7 @@ static void pass_across(const struct picture *source, const struct axis *axis, i
 
 /* Vertical pass: columns to the target's rows. */
 static void pass_down(
-    const int16_t *columns, size_t stride, const struct axis *axis, struct picture *target)
+    const int16_t *columns, size_t stride, const struct resize_axis *axis, struct picture *target)
 {
 	size_t width = target->width;
 	for (size_t c = 0; c < 3; c++)
@@ -189,8 +184,9 @@ static void pass_down(
 		}
 }
 
-static int resample_axes(const struct picture *source, const struct axis *across,
-    const struct axis *down, struct picture *target)
+/* The portable way. 0, or -1: memory. */
+static int resize_by_pixels(const struct picture *source, const struct resize_axis *across,
+    const struct resize_axis *down, struct picture *target)
 {
 	/* windows are read to their padded end: zeros, or pixels that meet zero weights */
 	size_t plane = source->width + across->padded, stride = source->height + down->padded;
@@ -199,39 +195,58 @@ static int resample_axes(const struct picture *source, const struct axis *across
 		return error_memory(SIZE_MAX);
 	int16_t *rows = memory_allocate_zero(plane * 3, sizeof *rows);
 	int16_t *columns = memory_allocate_zero(count, sizeof *columns);
-	target->pixels = memory_allocate((size_t)across->out * down->out, 3);
-	int result = -1;
-	if (rows && columns && target->pixels) {
-		target->width = across->out;
-		target->height = down->out;
+	int result = rows && columns ? 0 : -1;
+	if (result == 0) {
 		pass_across(source, across, rows, plane, columns, stride);
 		pass_down(columns, stride, down, target);
-		result = 0;
 	}
 	memory_release(rows);
 	memory_release(columns);
-	if (result < 0)
-		picture_clear(target);
 	return result;
 }
 
-int picture_resample(const struct picture *source, uint32_t width, uint32_t height,
-    enum picture_filter filter, struct picture *target)
+static int resample_axes(const struct picture *source, const struct resize_axis *across,
+    const struct resize_axis *down, struct picture *target)
 {
-	struct axis across, down;
-	*target = (struct picture){ 0 };
-	if (source->width == 0 || source->height == 0 || width == 0 || height == 0 ||
-	    width > PICTURE_SIDE_MOST || height > PICTURE_SIDE_MOST)
-		return error_input("cannot resize %u x %u pixels to %u x %u", (unsigned)source->width,
-		    (unsigned)source->height, (unsigned)width, (unsigned)height);
-	if (axis_make(&across, source->width, width, filter) < 0)
+	const struct resize_kernels *kernels = resize_kernels_get();
+	if (kernels)
+		return resize_by_rows(kernels, source, across, down, target);
+	return resize_by_pixels(source, across, down, target);
+}
+
+static int resample(
+    const struct picture *source, enum picture_filter filter, struct picture *target)
+{
+	struct resize_axis across, down;
+	if (axis_make(&across, source->width, target->width, filter) < 0)
 		return -1;
-	if (axis_make(&down, source->height, height, filter) < 0) {
+	if (axis_make(&down, source->height, target->height, filter) < 0) {
 		axis_clear(&across);
 		return -1;
 	}
 	int result = resample_axes(source, &across, &down, target);
 	axis_clear(&across);
 	axis_clear(&down);
+	return result;
+}
+
+int picture_resample(const struct picture *source, uint32_t width, uint32_t height,
+    enum picture_filter filter, struct picture *target)
+{
+	*target = (struct picture){ 0 };
+	if (source->width == 0 || source->height == 0 || width == 0 || height == 0 ||
+	    width > PICTURE_SIDE_MOST || height > PICTURE_SIDE_MOST)
+		return error_input("cannot resize %u x %u pixels to %u x %u", (unsigned)source->width,
+		    (unsigned)source->height, (unsigned)width, (unsigned)height);
+	size_t size = (size_t)width * height * 3;
+	*target = (struct picture){ width, height, memory_allocate(size, 1) };
+	int result = target->pixels ? 0 : -1;
+	/* at its own size each window has one weight, 1 */
+	if (result == 0 && source->width == width && source->height == height)
+		memcpy(target->pixels, source->pixels, size);
+	else if (result == 0)
+		result = resample(source, filter, target);
+	if (result < 0)
+		picture_clear(target);
 	return result;
 }

@@ -24,8 +24,9 @@ void encode_maker(struct maker *maker, const struct vit *vit, enum picture_filte
 		    picture->background[1], picture->background[2]);
 	maker_begin(maker, "encode", STAGE_VERSION);
 	maker_add_digest(maker, "weights", &weights);
-	maker_add(maker, "prep", "rgb %dx%d %s %s%s%s", vit_side(vit), vit_side(vit),
-	    encode_filter_names[filter], norm, picture->orient ? "" : " no-orient", background);
+	maker_add(maker, "prep", "rgb %dx%d %s %s%s%s%s", vit_side(vit), vit_side(vit),
+	    encode_filter_names[filter], norm, picture->orient ? "" : " no-orient", background,
+	    picture->side_wanted > 0 ? " fast-decode" : "");
 	maker_add(maker, "math", "f32");
 	if (dtype != 'f')
 		maker_add(maker, "dtype", "%s", dtype_name(dtype));

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+enum { GROUP_MOST = 16 }; /* items that go through the layers together: bounds the buffers */
+
 static bool has(const struct qformer *qformer, const char *word)
 {
 	char text[32];
@@ -212,31 +214,46 @@ static int check_text(const struct qformer *qformer, const int32_t *text, size_t
 	return 0;
 }
 
-/* Queries (if any) and text into the buffer x: word plus position for text, one norm over all. */
-static int embed(struct qformer *qformer, size_t queries, const int32_t *text, size_t count)
+/* Queries (if any) and text of one item to x: word plus position for text. */
+static int embed(
+    struct qformer *qformer, size_t queries, const int32_t *text, size_t count, float *x)
 {
 	size_t width = qformer->width;
 	const struct linear *words = &qformer->word_embeddings;
-	if (check_text(qformer, text, count) < 0 || qformer_make_room(qformer, queries + count) < 0)
+	if (check_text(qformer, text, count) < 0)
 		return -1;
 	if (queries > 0)
-		memcpy(qformer->x, qformer->query_tokens, queries * width * sizeof *qformer->x);
+		memcpy(x, qformer->query_tokens, queries * width * sizeof *x);
 	for (size_t i = 0; i < count; i++) {
-		float *row = qformer->x + (queries + i) * width;
+		float *row = x + (queries + i) * width;
 		size_t at = (size_t)text[i] * width * (words->dtype == 'f' ? 4 : 2);
 		kernels_get()->widen(words->dtype, (const char *)words->weight + at, row, width);
 		kernels_get()->add(row, qformer->position_embeddings + i * width, width);
 	}
-	norm_rows(&qformer->norm, qformer->x, queries + count, qformer->x);
 	return 0;
+}
+
+/* Embed the items of a group (one norm over queries and text) and run the layers. */
+static int run_group(
+    struct qformer *qformer, const struct qformer_group *group, const int32_t *const *text)
+{
+	size_t rows = group->queries + group->text;
+	if (qformer_make_room(qformer, group->items * rows) < 0)
+		return -1;
+	for (size_t i = 0; i < group->items; i++)
+		if (embed(qformer, group->queries, text[i], group->text,
+		        qformer->x + i * rows * qformer->width) < 0)
+			return -1;
+	norm_rows(&qformer->norm, qformer->x, group->items * rows, qformer->x);
+	return qformer_run(qformer, group);
 }
 
 int qformer_forward(struct qformer *qformer, const struct qformer_image *image, const int32_t *text,
     size_t count, float *query_output, float *text_output)
 {
 	size_t queries = qformer->queries, width = qformer->width;
-	if (embed(qformer, queries, text, count) < 0 ||
-	    qformer_run(qformer, image, queries, count, QFORMER_ALL) < 0)
+	const struct qformer_group group = { &image, 1, queries, count, QFORMER_ALL };
+	if (run_group(qformer, &group, &text) < 0)
 		return -1;
 	memcpy(query_output, qformer->x, queries * width * sizeof *query_output);
 	if (text_output)
@@ -244,9 +261,48 @@ int qformer_forward(struct qformer *qformer, const struct qformer_image *image, 
 	return finite_check(qformer->x, (queries + count) * width, "the result holds");
 }
 
+/* The items, first of them and after it, whose text is as long as the first one's, at most
+ * GROUP_MOST; of done ones there is nothing left to do. */
+static int forward_alike(struct qformer *qformer, const struct qformer_item *items, size_t first,
+    size_t end, bool *done, float *query_output)
+{
+	const struct qformer_image *images[GROUP_MOST];
+	const int32_t *text[GROUP_MOST];
+	size_t at[GROUP_MOST], one = qformer->queries * qformer->width;
+	struct qformer_group group = { images, 0, qformer->queries, items[first].count, QFORMER_ALL };
+	for (size_t i = first; i < end && group.items < GROUP_MOST; i++) {
+		if (done[i] || items[i].count != group.text)
+			continue;
+		done[i] = true;
+		images[group.items] = items[i].image;
+		text[group.items] = items[i].text;
+		at[group.items++] = i;
+	}
+	if (run_group(qformer, &group, text) < 0)
+		return -1;
+	for (size_t i = 0; i < group.items; i++)
+		memcpy(query_output + at[i] * one,
+		    qformer->x + i * (qformer->queries + group.text) * qformer->width,
+		    one * sizeof *query_output);
+	return 0;
+}
+
+int qformer_forward_items(
+    struct qformer *qformer, const struct qformer_item *items, size_t count, float *query_output)
+{
+	bool *done = memory_allocate_zero(count, sizeof *done);
+	int status = done ? 0 : -1;
+	for (size_t i = 0; status == 0 && i < count; i++)
+		if (!done[i])
+			status = forward_alike(qformer, items, i, count, done, query_output);
+	memory_release(done);
+	return status;
+}
+
 int qformer_text(struct qformer *qformer, const int32_t *text, size_t count, float *output)
 {
-	if (embed(qformer, 0, text, count) < 0 || qformer_run(qformer, NULL, 0, count, QFORMER_ALL) < 0)
+	const struct qformer_group group = { NULL, 1, 0, count, QFORMER_ALL };
+	if (run_group(qformer, &group, &text) < 0)
 		return -1;
 	memcpy(output, qformer->x, count * qformer->width * sizeof *output);
 	return finite_check(output, count * qformer->width, "the result holds");
@@ -256,10 +312,10 @@ int qformer_caption_logits(struct qformer *qformer, const struct qformer_image *
     const int32_t *text, size_t count, float *logits)
 {
 	size_t queries = qformer->queries, width = qformer->width;
+	const struct qformer_group group = { &image, 1, queries, count, QFORMER_UNILM };
 	if (count == 0)
 		return error_input("captioning starts from at least one token");
-	if (embed(qformer, queries, text, count) < 0 ||
-	    qformer_run(qformer, image, queries, count, QFORMER_UNILM) < 0)
+	if (run_group(qformer, &group, &text) < 0)
 		return -1;
 	const float *last = qformer->x + (queries + count - 1) * width;
 	float *row = qformer->context;
@@ -270,11 +326,12 @@ int qformer_caption_logits(struct qformer *qformer, const struct qformer_image *
 	return 0;
 }
 
-int qformer_project(struct qformer *qformer, const float *query_output, float *soft_prompt)
+int qformer_project(
+    struct qformer *qformer, const float *query_output, size_t items, float *soft_prompts)
 {
-	linear_decode(
-	    &qformer->llm_projection, query_output, qformer->queries, soft_prompt, LINEAR_STORE);
-	return finite_check(soft_prompt, qformer->queries * qformer->llm_width, "the result holds");
+	size_t rows = items * qformer->queries;
+	linear_decode(&qformer->llm_projection, query_output, rows, soft_prompts, LINEAR_STORE);
+	return finite_check(soft_prompts, rows * qformer->llm_width, "the result holds");
 }
 
 int qformer_contrast(struct qformer *qformer, const float *query_output, float *features)

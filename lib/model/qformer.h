@@ -34,6 +34,10 @@ struct qformer_image;
 /* features [tokens][encoder_width]. NULL: no tokens, or not finite (ERROR_INPUT), or memory. */
 struct qformer_image *qformer_image_new(
     struct qformer *qformer, const float *features, size_t tokens);
+/* Those of count pictures at once, into images, for features [count][tokens][encoder_width] that
+ * are finite. A picture's numbers do not depend on the others. 0, or -1: memory. */
+int qformer_images_new(struct qformer *qformer, const float *features, size_t count, size_t tokens,
+    struct qformer_image **images);
 void qformer_image_release(struct qformer_image *image);
 
 /* Query outputs [queries][width]. text: ids of an instruction that queries and text attend to
@@ -41,6 +45,20 @@ void qformer_image_release(struct qformer_image *image);
  * NULL. 0 or -1. */
 int qformer_forward(struct qformer *qformer, const struct qformer_image *image, const int32_t *text,
     size_t count, float *query_output, float *text_output);
+
+/* One of several things to compute at once: a picture with a text (ids, or NULL and 0). */
+struct qformer_item {
+	const struct qformer_image *image;
+	const int32_t *text;
+	size_t count;
+};
+
+/* Query outputs [count][queries][width]. The numbers of an item are those of qformer_forward()
+ * whatever the others are, but nobody has looked whether they are finite. Quickest when items of
+ * one picture follow each other, and pictures as they were made. 0, or -1: memory, or a text that
+ * is too long. */
+int qformer_forward_items(
+    struct qformer *qformer, const struct qformer_item *items, size_t count, float *query_output);
 
 /* Text alone (ITC): the text rows after the last layer [count][width]. 0 or -1. */
 int qformer_text(struct qformer *qformer, const int32_t *text, size_t count, float *output);
@@ -50,11 +68,13 @@ int qformer_text(struct qformer *qformer, const int32_t *text, size_t count, flo
 int qformer_caption_logits(struct qformer *qformer, const struct qformer_image *image,
     const int32_t *text, size_t count, float *logits);
 
-/* Heads. project: [queries][width] -> [queries][llm_width] soft prompt. contrast: query outputs ->
+/* Heads. project: [items][queries][width] -> [items][queries][llm_width] soft prompts, each by
+ * itself. contrast: query outputs ->
  * [queries][contrast_width], each row L2-normalised. contrast_text: one [width] row ([CLS]) ->
  * [contrast_width] normalised. match: joint query outputs -> two logits, averaged over the
  * queries; index 1 = match. 0, or -1 with ERROR_INPUT: the result is not finite. */
-int qformer_project(struct qformer *qformer, const float *query_output, float *soft_prompt);
+int qformer_project(
+    struct qformer *qformer, const float *query_output, size_t items, float *soft_prompts);
 int qformer_contrast(struct qformer *qformer, const float *query_output, float *features);
 int qformer_contrast_text(struct qformer *qformer, const float *row, float *feature);
 int qformer_match(struct qformer *qformer, const float *query_output, float logits[2]);

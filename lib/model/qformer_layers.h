@@ -46,16 +46,23 @@ struct qformer {
 	struct linear llm_projection, vision_projection, text_projection, match_head;
 	struct linear caption_dense;
 	struct norm caption_norm;
-	/* Buffers for rows of the joint sequence. */
+	/* Buffers for rows of joint sequences. parts: query rows of all, then text rows of all */
 	size_t room;
-	float *x, *q, *k, *v, *context; /* [room][width] */
-	float *hidden;                  /* [room][mlp_width] */
+	float *x, *q, *k, *v, *context, *parts; /* [room][width] */
+	float *hidden;                          /* [room][mlp_width] */
 };
 
-/* Keys and values of the layers that cross-attend, [tokens][width] each. */
+/* Keys and values of the layers that cross-attend, for pictures that were made together. */
+struct qformer_image_set {
+	size_t users;         /* images that are still held */
+	float *keys, *values; /* [crossing layers][pictures][tokens][width] */
+};
+
 struct qformer_image {
+	struct qformer_image_set *set;
 	size_t tokens;
-	float *keys, *values; /* [crossing layers][tokens][width] */
+	const float *keys, *values; /* of the first crossing layer, [tokens][width] */
+	size_t layer;               /* elements from there to the next one's */
 };
 
 /* Which rows of the joint sequence see which in self-attention. */
@@ -71,9 +78,14 @@ int qformer_read_layers(struct qformer *qformer);
 int qformer_make_room(struct qformer *qformer, size_t rows);
 void qformer_release_room(struct qformer *qformer);
 
-/* Run the layers over qformer->x: queries rows (0 or qformer->queries), then text rows. image may
- * be NULL only without queries. 0 or -1. */
-int qformer_run(struct qformer *qformer, const struct qformer_image *image, size_t queries,
-    size_t text, enum qformer_mask mask);
+/* What goes through the layers together: items of as many rows each. */
+struct qformer_group {
+	const struct qformer_image *const *images; /* [items]; NULL only without queries */
+	size_t items, queries, text;               /* rows: queries is 0 or that of the model */
+	enum qformer_mask mask;
+};
+
+/* Run the layers over qformer->x [items][queries + text][width]. 0 or -1. */
+int qformer_run(struct qformer *qformer, const struct qformer_group *group);
 
 #endif

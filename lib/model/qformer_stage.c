@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/features.h"
+#include "model/finite.h"
 #include "model/itg.h"
 #include "model/qformer.h"
 #include "model/vocabulary.h"
@@ -15,6 +16,23 @@
 enum {
 	STAGE_VERSION = 1, /* raised when the numbers of a result change */
 	INSTRUCTION_MOST = 128,
+	TOGETHER = 8, /* pictures whose keys and values are computed together */
+};
+
+static const uint64_t feature_bytes_most = 32 << 20; /* that wait, so that memory is bounded */
+
+/* A picture whose features wait, or whose keys and values are there. */
+struct picture_work {
+	float *features; /* [tokens][encoder width]; NULL once image is there */
+	size_t tokens;
+	struct qformer_image *image;
+	struct digest source, maker; /* of its record */
+};
+
+/* What was asked for. Its numbers: rows and result at its place. */
+struct result_work {
+	size_t picture;
+	struct ids ids; /* of the text; it keeps its memory for the next one at this place */
 };
 
 struct qformer_stage {
@@ -25,13 +43,18 @@ struct qformer_stage {
 	struct digest fingerprint, vit_weights;
 	char llm_weights[DIGEST_TEXT_SIZE]; /* "" when not known */
 	struct itg_rules itg;
-	struct qformer_image *image; /* the picture */
-	bool ready;                  /* its result is there and does not depend on the text */
-	struct digest source;        /* of the picture or text */
+	struct picture_work *pictures; /* [rules.batch + 1], the last one is the present */
+	size_t picture_count;
+	bool present;                /* there is one */
+	struct result_work *results; /* [rules.batch] */
+	size_t result_count;
+	uint64_t feature_bytes;    /* of all pictures */
+	struct digest text_source; /* QFORMER_TEXT */
 	struct maker maker;
-	float *rows, *result; /* query outputs; what a head makes of them */
-	void *stored;         /* result in rules.dtype */
-	struct ids ids;
+	float *rows, *numbers;      /* query outputs, and what a head makes of them, of all results */
+	size_t number_elements;     /* of one result */
+	void *stored;               /* a result in rules.dtype */
+	struct qformer_item *items; /* [rules.batch] */
 };
 
 static size_t largest(size_t a, size_t b)
@@ -80,17 +103,45 @@ static int open_words(struct qformer_stage *stage)
 	return 0;
 }
 
+/* Numbers in one result of this use. */
+static size_t result_elements(const struct qformer_stage *stage)
+{
+	const struct qformer *qformer = stage->qformer;
+	size_t queries = qformer_queries(qformer);
+	switch (stage->rules.use) {
+	case QFORMER_PROMPT:
+		return queries * qformer_llm_width(qformer);
+	case QFORMER_QUERY:
+		return queries * qformer_width(qformer);
+	case QFORMER_CONTRAST:
+		return queries * qformer_contrast_width(qformer);
+	case QFORMER_MATCH:
+		return 2;
+	case QFORMER_TEXT:
+		return qformer_contrast_width(qformer);
+	case QFORMER_CAPTION:
+		break;
+	}
+	return 0;
+}
+
 static int allocate(struct qformer_stage *stage)
 {
 	const struct qformer *qformer = stage->qformer;
 	size_t queries = qformer_queries(qformer), width = qformer_width(qformer);
-	size_t most =
-	    largest(width, largest(qformer_llm_width(qformer), qformer_contrast_width(qformer)));
-	size_t rows = largest(queries, qformer_text_most(qformer));
+	size_t batch = stage->rules.batch;
+	size_t rows = largest(batch * queries, qformer_text_most(qformer));
+	stage->number_elements = result_elements(stage);
 	stage->rows = memory_allocate(rows * width, sizeof *stage->rows);
-	stage->result = memory_allocate(queries * most, sizeof *stage->result);
-	stage->stored = memory_allocate(queries * most, sizeof *stage->result);
-	return stage->rows && stage->result && stage->stored ? 0 : -1;
+	stage->numbers = memory_allocate(batch * stage->number_elements, sizeof *stage->numbers);
+	stage->stored = memory_allocate(stage->number_elements, sizeof *stage->numbers);
+	stage->pictures = memory_allocate_zero(batch + 1, sizeof *stage->pictures);
+	stage->results = memory_allocate_zero(batch, sizeof *stage->results);
+	stage->items = memory_allocate(batch, sizeof *stage->items);
+	return stage->rows && stage->numbers && stage->stored && stage->pictures && stage->results &&
+	               stage->items
+	           ? 0
+	           : -1;
 }
 
 static int open_model(struct qformer_stage *stage, const char *model)
@@ -121,17 +172,38 @@ struct qformer_stage *qformer_stage_open(const char *model, const struct qformer
 	return NULL;
 }
 
+static uint64_t picture_bytes(const struct qformer_stage *stage, const struct picture_work *picture)
+{
+	return (uint64_t)picture->tokens * qformer_encoder_width(stage->qformer) * sizeof(float);
+}
+
+/* Release pictures first .. end - 1; those behind them do not move up. */
+static void drop_pictures(struct qformer_stage *stage, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++) {
+		struct picture_work *picture = &stage->pictures[i];
+		stage->feature_bytes -= picture_bytes(stage, picture);
+		memory_release(picture->features);
+		qformer_image_release(picture->image);
+		*picture = (struct picture_work){ 0 };
+	}
+}
+
 void qformer_stage_close(struct qformer_stage *stage)
 {
 	if (!stage)
 		return;
-	qformer_image_release(stage->image);
+	drop_pictures(stage, 0, stage->picture_count);
+	for (size_t i = 0; stage->results && i < stage->rules.batch; i++)
+		ids_clear(&stage->results[i].ids);
+	memory_release(stage->pictures);
+	memory_release(stage->results);
+	memory_release(stage->items);
 	wordpiece_close(stage->wordpiece);
 	qformer_close(stage->qformer);
 	memory_release(stage->rows);
-	memory_release(stage->result);
+	memory_release(stage->numbers);
 	memory_release(stage->stored);
-	ids_clear(&stage->ids);
 	memory_release(stage);
 }
 
@@ -140,16 +212,16 @@ bool qformer_stage_wants_question(const struct qformer_stage *stage)
 	return stage->instruction;
 }
 
-/* What everything that is made from a record (NULL: from a text) is identified by: all that changes
- * its numbers. */
-static void describe(struct qformer_stage *stage, const struct record *input)
+/* What everything that is made from a record of this maker (NULL: from a text) is identified by:
+ * all that changes its numbers. */
+static void describe(struct qformer_stage *stage, const struct digest *input)
 {
 	struct maker *maker = &stage->maker;
 	const struct qformer_rules *rules = &stage->rules;
 	maker_begin(maker, "qformer", STAGE_VERSION);
 	maker_add_digest(maker, "weights", &stage->fingerprint);
 	if (input)
-		maker_add_digest(maker, "input", &input->maker);
+		maker_add_digest(maker, "input", input);
 	if (rules->use == QFORMER_PROMPT && stage->llm_weights[0])
 		maker_add(maker, "llm", "%s", stage->llm_weights);
 	if (rules->use == QFORMER_TEXT || rules->use == QFORMER_MATCH)
@@ -160,21 +232,51 @@ static void describe(struct qformer_stage *stage, const struct record *input)
 
 int qformer_stage_picture(struct qformer_stage *stage, const struct sample_part *part)
 {
-	qformer_image_release(stage->image);
-	stage->image = NULL;
-	stage->ready = false;
-	stage->source = part->record.source;
-	describe(stage, &part->record);
-	float *features =
-	    features_read(part, qformer_encoder_width(stage->qformer), &stage->vit_weights);
-	if (features)
-		stage->image = qformer_image_new(stage->qformer, features, (size_t)part->record.shape[0]);
-	memory_release(features);
-	return stage->image ? 0 : -1;
+	size_t last = stage->picture_count - 1;
+	bool idle = stage->present && (stage->result_count == 0 ||
+	                                  stage->results[stage->result_count - 1].picture != last);
+	if (idle) /* nothing was asked about it */
+		drop_pictures(stage, last, stage->picture_count--);
+	stage->present = false;
+	size_t width = qformer_encoder_width(stage->qformer);
+	float *features = features_read(part, width, &stage->vit_weights);
+	if (!features)
+		return -1;
+	struct picture_work picture = { .features = features,
+		.tokens = (size_t)part->record.shape[0],
+		.source = part->record.source,
+		.maker = part->record.maker };
+	if (finite_check(features, picture.tokens * width, "the picture's features hold") < 0) {
+		memory_release(features);
+		return -1;
+	}
+	stage->pictures[stage->picture_count++] = picture;
+	stage->feature_bytes += picture_bytes(stage, &picture);
+	stage->present = true;
+	return 0;
+}
+
+/* Does a result depend on the text? */
+static bool reads_text(const struct qformer_stage *stage)
+{
+	return stage->instruction || stage->rules.use == QFORMER_MATCH;
+}
+
+/* Is there a result of the present picture that serves any text? */
+static bool has_result(const struct qformer_stage *stage)
+{
+	return !reads_text(stage) && stage->result_count > 0 &&
+	       stage->results[stage->result_count - 1].picture + 1 == stage->picture_count;
+}
+
+bool qformer_stage_full(const struct qformer_stage *stage)
+{
+	return !has_result(stage) && stage->result_count > 0 &&
+	       (stage->result_count == stage->rules.batch || stage->feature_bytes > feature_bytes_most);
 }
 
 /* The ids of a text to search with or to match. */
-static int text_ids(struct qformer_stage *stage, const char *text)
+static int text_ids(struct qformer_stage *stage, const char *text, struct ids *ids)
 {
 	size_t size, most = stage->rules.most, positions = qformer_text_most(stage->qformer);
 	char *clean;
@@ -184,67 +286,155 @@ static int text_ids(struct qformer_stage *stage, const char *text)
 	        &clean, &size))
 		return -1;
 	int status = wordpiece_encode_framed(
-	    stage->wordpiece, clean, size, most < positions ? most : positions, 0, &stage->ids);
+	    stage->wordpiece, clean, size, most < positions ? most : positions, 0, ids);
 	memory_release(clean);
 	return status;
 }
 
 /* The ids of a question for the Q-Former; none if it wants none. */
-static int question_ids(struct qformer_stage *stage, const char *question)
+static int question_ids(struct qformer_stage *stage, const char *question, struct ids *ids)
 {
 	size_t positions = qformer_text_most(stage->qformer);
 	if (!stage->instruction || !question)
 		return 0;
 	return wordpiece_encode_framed(stage->wordpiece, question, strlen(question),
-	    positions < INSTRUCTION_MOST ? positions : INSTRUCTION_MOST, 1, &stage->ids);
+	    positions < INSTRUCTION_MOST ? positions : INSTRUCTION_MOST, 1, ids);
 }
 
-int qformer_stage_result(struct qformer_stage *stage, const char *text)
+int qformer_stage_ask(struct qformer_stage *stage, const char *text, size_t *result)
 {
-	enum qformer_use use = stage->rules.use;
-	struct qformer *qformer = stage->qformer;
-	if (stage->ready)
+	if (has_result(stage)) {
+		*result = stage->result_count - 1;
 		return 0;
-	stage->ids.count = 0;
-	if (use == QFORMER_MATCH ? text_ids(stage, text) : question_ids(stage, text))
+	}
+	struct result_work *work = &stage->results[stage->result_count];
+	work->picture = stage->picture_count - 1;
+	work->ids.count = 0;
+	if (stage->rules.use == QFORMER_MATCH ? text_ids(stage, text, &work->ids)
+	                                      : question_ids(stage, text, &work->ids))
 		return -1;
-	size_t count = stage->ids.count;
-	if (qformer_forward(qformer, stage->image, count ? stage->ids.at : NULL, count,
-	        use == QFORMER_QUERY ? stage->result : stage->rows, NULL))
-		return -1;
-	int status = 0;
-	if (use == QFORMER_PROMPT)
-		status = qformer_project(qformer, stage->rows, stage->result);
-	else if (use == QFORMER_CONTRAST)
-		status = qformer_contrast(qformer, stage->rows, stage->result);
-	else if (use == QFORMER_MATCH)
-		status = qformer_match(qformer, stage->rows, stage->result);
-	if (status < 0)
-		return -1;
-	stage->ready = use != QFORMER_MATCH && !stage->instruction;
+	*result = stage->result_count++;
 	return 0;
 }
 
-int qformer_stage_caption(struct qformer_stage *stage, char **text, size_t *size)
+/* Keys and values of pictures first .. first + count - 1, of as many tokens each. 0 or -1. */
+static int make_images(struct qformer_stage *stage, size_t first, size_t count)
 {
-	stage->ids.count = 0;
-	if (itg_caption(stage->qformer, stage->image, &stage->itg, &stage->ids))
+	struct qformer_image *images[TOGETHER];
+	struct picture_work *pictures = stage->pictures + first;
+	size_t size = pictures->tokens * qformer_encoder_width(stage->qformer);
+	float *features = pictures->features, *joined = NULL;
+	if (count > 1 && !(joined = memory_allocate(count * size, sizeof *joined)))
 		return -1;
-	return wordpiece_decode(stage->wordpiece, stage->ids.at, stage->ids.count, 1, text, size);
+	for (size_t i = 0; joined && i < count; i++)
+		memcpy(joined + i * size, pictures[i].features, size * sizeof *joined);
+	int status = qformer_images_new(
+	    stage->qformer, joined ? joined : features, count, pictures->tokens, images);
+	memory_release(joined);
+	for (size_t i = 0; status == 0 && i < count; i++) {
+		pictures[i].image = images[i];
+		memory_release(pictures[i].features);
+		pictures[i].features = NULL;
+	}
+	return status;
+}
+
+/* Those of all pictures that something was asked about: all but, perhaps, the present one. */
+static int make_all_images(struct qformer_stage *stage)
+{
+	size_t end = stage->results[stage->result_count - 1].picture + 1, count;
+	for (size_t first = 0; first < end; first += count) {
+		const struct picture_work *pictures = stage->pictures + first;
+		count = 1;
+		if (pictures->image)
+			continue;
+		while (
+		    count < TOGETHER && first + count < end && pictures[count].tokens == pictures->tokens)
+			count++;
+		if (make_images(stage, first, count) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Where the numbers of a result are. */
+static float *result_numbers(const struct qformer_stage *stage, size_t result)
+{
+	return stage->numbers + result * stage->number_elements;
+}
+
+/* What the head of this use makes of the query outputs; whether that is finite is asked later. */
+static void run_heads(struct qformer_stage *stage)
+{
+	struct qformer *qformer = stage->qformer;
+	size_t rows = qformer_queries(qformer) * qformer_width(qformer);
+	enum qformer_use use = stage->rules.use;
+	if (use == QFORMER_PROMPT)
+		(void)qformer_project(qformer, stage->rows, stage->result_count, stage->numbers);
+	for (size_t i = 0; i < stage->result_count; i++) {
+		float *numbers = result_numbers(stage, i);
+		if (use == QFORMER_QUERY)
+			memcpy(numbers, stage->rows + i * rows, rows * sizeof *numbers);
+		else if (use == QFORMER_CONTRAST)
+			(void)qformer_contrast(qformer, stage->rows + i * rows, numbers);
+		else if (use == QFORMER_MATCH)
+			(void)qformer_match(qformer, stage->rows + i * rows, numbers);
+	}
+}
+
+int qformer_stage_run(struct qformer_stage *stage)
+{
+	if (stage->result_count == 0)
+		return 0;
+	if (make_all_images(stage) < 0)
+		return -1;
+	if (stage->rules.use == QFORMER_CAPTION)
+		return 0;
+	for (size_t i = 0; i < stage->result_count; i++) {
+		const struct result_work *work = &stage->results[i];
+		stage->items[i] = (struct qformer_item){ stage->pictures[work->picture].image,
+			work->ids.count ? work->ids.at : NULL, work->ids.count };
+	}
+	if (qformer_forward_items(stage->qformer, stage->items, stage->result_count, stage->rows) < 0)
+		return -1;
+	run_heads(stage);
+	return 0;
+}
+
+void qformer_stage_clear(struct qformer_stage *stage)
+{
+	size_t kept = stage->present ? 1 : 0, last = stage->picture_count - kept;
+	drop_pictures(stage, 0, last);
+	if (kept && last > 0) {
+		stage->pictures[0] = stage->pictures[last];
+		stage->pictures[last] = (struct picture_work){ 0 };
+	}
+	stage->picture_count = kept;
+	stage->result_count = 0;
+}
+
+int qformer_stage_caption(struct qformer_stage *stage, size_t result, char **text, size_t *size)
+{
+	struct result_work *work = &stage->results[result];
+	work->ids.count = 0;
+	if (itg_caption(stage->qformer, stage->pictures[work->picture].image, &stage->itg, &work->ids))
+		return -1;
+	return wordpiece_decode(stage->wordpiece, work->ids.at, work->ids.count, 1, text, size);
 }
 
 int qformer_stage_text(struct qformer_stage *stage, const char *text)
 {
-	stage->source = digest_of(text, strlen(text));
-	describe(stage, NULL);
-	stage->ids.count = 0;
-	if (text_ids(stage, text) ||
-	    qformer_text(stage->qformer, stage->ids.at, stage->ids.count, stage->rows))
+	struct ids *ids = &stage->results[0].ids;
+	stage->text_source = digest_of(text, strlen(text));
+	ids->count = 0;
+	if (text_ids(stage, text, ids) ||
+	    qformer_text(stage->qformer, ids->at, ids->count, stage->rows))
 		return -1;
-	return qformer_contrast_text(stage->qformer, stage->rows, stage->result);
+	return qformer_contrast_text(stage->qformer, stage->rows, stage->numbers);
 }
 
-const void *qformer_stage_record(struct qformer_stage *stage, struct record *record)
+/* Shape and name of what this use gives. */
+static void result_tensor(const struct qformer_stage *stage, struct record *record)
 {
 	static const char *const names[] = { [QFORMER_PROMPT] = "prompt",
 		[QFORMER_QUERY] = "qformer",
@@ -253,20 +443,31 @@ const void *qformer_stage_record(struct qformer_stage *stage, struct record *rec
 		[QFORMER_TEXT] = "itc" };
 	enum qformer_use use = stage->rules.use;
 	const struct qformer *qformer = stage->qformer;
-	char dtype = stage->rules.dtype;
 	uint64_t width = use == QFORMER_PROMPT  ? qformer_llm_width(qformer)
 	                 : use == QFORMER_QUERY ? qformer_width(qformer)
 	                 : use == QFORMER_MATCH ? 2
 	                                        : qformer_contrast_width(qformer);
 	if (use == QFORMER_MATCH || use == QFORMER_TEXT) {
-		record_tensor(record, names[use], dtype, 1, &width);
+		record_tensor(record, names[use], stage->rules.dtype, 1, &width);
 	} else {
 		uint64_t shape[] = { qformer_queries(qformer), width };
-		record_tensor(record, names[use], dtype, 2, shape);
+		record_tensor(record, names[use], stage->rules.dtype, 2, shape);
 	}
-	record->source = stage->source;
+}
+
+const void *qformer_stage_record(struct qformer_stage *stage, size_t result, struct record *record)
+{
+	char dtype = stage->rules.dtype;
+	const float *numbers = result_numbers(stage, result);
+	bool of_text = stage->rules.use == QFORMER_TEXT;
+	const struct picture_work *picture = &stage->pictures[stage->results[result].picture];
+	result_tensor(stage, record);
+	size_t count = (size_t)record->payload_size / dtype_size(dtype);
+	if (finite_check(numbers, count, "the result holds") < 0)
+		return NULL;
+	describe(stage, of_text ? NULL : &picture->maker);
+	record->source = of_text ? stage->text_source : picture->source;
 	maker_stamp(&stage->maker, record);
-	dtype_from_f32(
-	    dtype, stage->result, stage->stored, (size_t)record->payload_size / dtype_size(dtype));
+	dtype_from_f32(dtype, numbers, stage->stored, count);
 	return stage->stored;
 }

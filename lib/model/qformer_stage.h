@@ -24,6 +24,7 @@ struct qformer_rules {
 	size_t most;                        /* ids of a text */
 	size_t caption_least, caption_most; /* tokens */
 	char dtype;                         /* of the results: one of dtype_stored */
+	size_t batch;                       /* results to compute together, at most */
 };
 
 struct qformer_stage;
@@ -35,21 +36,37 @@ void qformer_stage_close(struct qformer_stage *stage); /* NULL is fine */
 /* Was the model trained to know the question (QFORMER_PROMPT, QFORMER_QUERY)? */
 bool qformer_stage_wants_question(const struct qformer_stage *stage);
 
-/* From here on the picture whose patch features are in part. 0, or -1 when they do not fit. */
+/* Work is collected and then done together: pictures (qformer_stage_picture) and, for each, what
+ * is wanted of it (qformer_stage_ask), until it is full or nothing more has come; then
+ * qformer_stage_run(), the results, and qformer_stage_clear().
+ */
+
+/* Add the picture whose patch features are in part; it is the present one, also after
+ * qformer_stage_clear(). 0, or -1 when they do not fit: then there is no present one. */
 int qformer_stage_picture(struct qformer_stage *stage, const struct sample_part *part);
 
-/* Compute the result for the picture and a text: the question (NULL: none), or what is to be
- * matched. 0, or -1: then only this text has failed. */
-int qformer_stage_result(struct qformer_stage *stage, const char *text);
+/* Would asking once more make it more than rules.batch results, or the memory too much? */
+bool qformer_stage_full(const struct qformer_stage *stage);
 
-/* A caption of the picture; *text is the caller's (memory_release). 0 or -1. */
-int qformer_stage_caption(struct qformer_stage *stage, char **text, size_t *size);
+/* Ask for the result for the present picture and a text: the question (NULL: none), or what is to
+ * be matched. *result: its number; one for all texts where they make no difference. 0, or -1:
+ * then only this text has failed. */
+int qformer_stage_ask(struct qformer_stage *stage, const char *text, size_t *result);
 
-/* Compute the result for a text alone (QFORMER_TEXT). 0 or -1. */
+/* Compute what was asked for. The numbers of a result do not depend on the others. 0 or -1. */
+int qformer_stage_run(struct qformer_stage *stage);
+
+/* A result as a record without a key, with source and maker; its payload, or NULL with a recorded
+ * error: only this one has failed. Both hold until the next call. */
+const void *qformer_stage_record(struct qformer_stage *stage, size_t result, struct record *record);
+
+/* A caption of a result's picture; *text is the caller's (memory_release). 0 or -1. */
+int qformer_stage_caption(struct qformer_stage *stage, size_t result, char **text, size_t *size);
+
+/* Forget all but the present picture. */
+void qformer_stage_clear(struct qformer_stage *stage);
+
+/* Compute the result for a text alone (QFORMER_TEXT); its number is 0. 0 or -1. */
 int qformer_stage_text(struct qformer_stage *stage, const char *text);
-
-/* The last result as a record without a key, with source and maker; its payload. Both hold until
- * the next picture or text. */
-const void *qformer_stage_record(struct qformer_stage *stage, struct record *record);
 
 #endif

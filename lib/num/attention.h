@@ -16,7 +16,8 @@ struct attention {
 	size_t q_row, kv_row, y_row;
 	size_t queries, keys;           /* rows of one item */
 	size_t items;                   /* computed each by itself ... */
-	size_t q_item, kv_item, y_item; /* ... this far apart */
+	size_t q_item, kv_item, y_item; /* ... this far apart, whole rows and for q and y the same
+	                                 * number of them; kv_item 0: all have the same keys */
 	/* Mask: row i sees keys j < max(open, i + see). All see everything: open = keys. Causal behind
 	 * a cache of c rows: open = 0, see = c + 1. */
 	size_t open, see;

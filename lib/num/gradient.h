@@ -15,6 +15,10 @@
 /* x [rows][in] -> y [rows][out] (STORE or ADD), rows as one matrix. 0 or -1 (memory). */
 int linear_rows(
     const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then);
+/* The same by turning W first, however few rows there are: a row's numbers do not depend on the
+ * others. */
+int linear_turned(
+    const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then);
 /* dx [rows][in] = dy [rows][out] W, or added to dx. 0 or -1 (memory). */
 int linear_backward_input(
     const struct linear *linear, const float *dy, size_t rows, float *dx, bool add);

@@ -4,7 +4,7 @@
  * they lie; W is turned (and widened) once for all rows, by all threads. The portable level has BLIS.
  */
 #include "num/gradient.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 #include "num/kernels.h"
 #include "num/product.h"
 #include "num/scratch.h"
@@ -188,14 +188,20 @@ static void batch_run(struct batch *batch)
 int linear_rows(
     const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then)
 {
-	const struct kernels *kernels = kernels_get();
-	size_t in = linear->in, out = linear->out;
-	if (rows == 0 || out == 0)
+	size_t few = kernels_get()->few_rows;
+	if (rows == 0 || linear->out == 0)
 		return 0;
-	if (rows <= (in * out < LARGE ? kernels->few_rows / 4 : kernels->few_rows)) {
+	if (rows <= (linear->in * linear->out < LARGE ? few / 4 : few)) {
 		linear_decode(linear, x, rows, y, then);
 		return 0;
 	}
+	return linear_turned(linear, x, rows, y, then);
+}
+
+int linear_turned(
+    const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then)
+{
+	size_t in = linear->in, out = linear->out;
 	struct panel panel;
 	if (panel_begin(&panel, linear, true) < 0)
 		return -1;
@@ -203,7 +209,7 @@ int linear_rows(
 	for (size_t first = 0; first < out; first += step) {
 		size_t columns = out - first < step ? out - first : step;
 		panel_make(&panel, first, columns);
-		batch_run(&(struct batch){ .kernels = kernels,
+		batch_run(&(struct batch){ .kernels = kernels_get(),
 		    .a = x,
 		    .a_row = in,
 		    .b = panel.ready,

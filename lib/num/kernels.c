@@ -1,6 +1,6 @@
 /* kernels.c - the table of kernels for the settled CPU level (see kernels.h). */
 #include "num/kernels.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 
 const struct kernels *kernels_get(void)
 {

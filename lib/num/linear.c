@@ -1,10 +1,14 @@
 /* linear.c - the linear layer (see linear.h).
- * Many rows: the columns of Y are cut into chunks of about COLUMNS, which depends on W alone; a
- * chunk of one item is one BLIS call. f32 weights are used where they lie; bf16 and f16 chunks are
+ * Many rows, AVX-512: the products of training (gradient.h), which turn W once for all items.
+ * Many rows, else: the columns of Y are cut into chunks of about COLUMNS, which depends on W alone;
+ * a chunk of one item is one BLIS call. f32 weights are used where they lie; bf16 and f16 chunks are
  * widened into the worker's scratch once for up to ITEMS items.
  * Few rows, and decoding: dot products that stream W once for all rows, from kernels.h.
+ * SPEED.md has the figures behind this choice, which depends on the rows of one item alone.
  */
 #include "num/linear.h"
+#include "base/cpu.h"
+#include "num/gradient.h"
 #include "num/kernels.h"
 #include "num/product.h"
 #include "num/scratch.h"
@@ -17,7 +21,9 @@ enum {
 	COLUMNS = 352,     /* of Y in one product: best of 192..704 at the shapes of ViT-g */
 	COLUMNS_UNIT = 32, /* rows of a register tile of BLIS's AVX-512 kernel */
 	ITEMS = 8,         /* items that share one widened chunk of W */
+	SMALL = 1 << 19,   /* elements of W: dot products of so short rows pay with fewer rows only */
 	DECODE_OUT = 32,   /* outputs in one chunk of decoding */
+	DECODE_ROWS = 32,  /* rows that stay in the second cache beside their weights */
 };
 
 struct forward {
@@ -103,10 +109,13 @@ int linear_forward(const struct linear *linear, const float *x, size_t items, si
 		.group = linear->dtype == 'f' ? 1 : ITEMS };
 	if (items == 0 || rows == 0 || linear->out == 0)
 		return 0;
-	if (rows <= forward.kernels->few_rows) {
+	size_t few = forward.kernels->few_rows;
+	if (rows <= (linear->in * linear->out < SMALL ? few / 4 : few)) {
 		linear_decode(linear, x, items * rows, y, then);
 		return 0;
 	}
+	if (cpu_level() == CPU_AVX512)
+		return linear_turned(linear, x, items * rows, y, then);
 	if (linear->dtype != 'f' && scratch_reserve(forward.columns * linear->in) < 0)
 		return -1;
 	forward.column_chunks = (linear->out + forward.columns - 1) / forward.columns;
@@ -148,9 +157,11 @@ static void decode_chunk(void *context, size_t chunk, int worker)
 	size_t first = chunk * DECODE_OUT, end = first + DECODE_OUT;
 	if (end > decode->linear->out)
 		end = decode->linear->out;
-	for (size_t out = first; out < end; out += KERNELS_TILE)
-		for (size_t row = 0; row < decode->rows; row += KERNELS_TILE)
-			decode_tile(decode, row, out, end - out < KERNELS_TILE ? end - out : KERNELS_TILE);
+	for (size_t block = 0; block < decode->rows; block += DECODE_ROWS)
+		for (size_t out = first; out < end; out += KERNELS_TILE)
+			for (size_t row = block; row < decode->rows && row < block + DECODE_ROWS;
+			     row += KERNELS_TILE)
+				decode_tile(decode, row, out, end - out < KERNELS_TILE ? end - out : KERNELS_TILE);
 	if (decode->then == LINEAR_GELU)
 		for (size_t row = 0; row < decode->rows; row++)
 			decode->kernels->gelu(decode->y + row * decode->linear->out + first, NULL, end - first);

@@ -1,6 +1,6 @@
 /* optimiser.c - the table for the settled CPU level, and that of portable C (see optimiser.h). */
 #include "num/optimiser.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 
 #include <math.h>
 

@@ -6,7 +6,7 @@
 #include "num/product.h"
 #include "base/abort.h"
 #include "base/error.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 
 #include <blis.h>
 #include <stdio.h>

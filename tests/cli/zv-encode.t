@@ -266,6 +266,23 @@ status "--size that is no multiple of the patch" 2 zv-encode -m ziya --size 30 -
 status "--background red" 2 zv-encode -m ziya --background red -o x.zv photo.jpg
 status "--batch 0" 2 zv-encode -m ziya --batch 0 -o x.zv photo.jpg
 status "no such model" 2 zv-encode -m nowhere -o x.zv photo.jpg
+zv-encode -m ziya --size 112 -o whole.zv photo.jpg
+zv-encode -m ziya --size 112 --fast-decode -o fast.zv photo.jpg
+zv-export --raw whole.zv >whole.raw
+zv-export --raw fast.zv >fast.raw
+ok "--fast-decode changes the features of a large JPEG" sh -c '! cmp -s whole.raw fast.raw'
+like "and says so" "$(zv-ls --meta fast.zv)" "*prep=rgb 112x112 * fast-decode*"
+cp fast.zv more.zv
+zv-encode -v -m ziya --size 112 --append more.zv photo.jpg 2>err
+like "so that they are not taken for others" "$(cat err)" "*1 pictures encoded*0 already there*"
+djpeg photo.jpg >photo.ppm 2>/dev/null && {
+	zv-encode -m ziya --size 112 photo.ppm | zv-export --raw >whole.raw
+	zv-encode -m ziya --size 112 --fast-decode photo.ppm | zv-export --raw >fast.raw
+	same "--fast-decode is about JPEG alone" whole.raw fast.raw
+}
+zv-encode -m ziya --size 280 photo.jpg | zv-export --raw >whole.raw
+zv-encode -m ziya --size 280 --fast-decode photo.jpg | zv-export --raw >fast.raw
+same "and about those of at least four times the size" whole.raw fast.raw
 like "--version names the libraries" "$(zv-encode --version | tr '\n' ' ')" '*libjpeg-turbo*libpng*libwebp*'
 
 ### latency: the first result is there while the list is still open

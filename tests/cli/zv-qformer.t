@@ -175,6 +175,31 @@ for threads in 1 2 3; do
 	zv-qformer -m ziya -t $threads photos.zv >again.zv
 	same "the same bytes with $threads threads" prompts.zv again.zv
 done
+cat photos.zv photos.zv photos.zv mixed.zv >many.zv
+printf 'photo.jpg\ta dog\nphoto.jpg\t\nphoto.jpg\ta cat on a mat\ncat.jpg\ta cow\ncat.jpg\tone more cat here\n' >texts
+for level in ref avx2 avx512; do
+	ZV_CPU=$level zv-qformer -m ziya --version >/dev/null 2>&1 || continue
+	for use in '' '--query -t 3' '--contrast' '--match --pairs texts' '--any-maker --questions texts'; do
+		model=ziya
+		case $use in *questions*) model=asked ;; esac
+		# shellcheck disable=SC2086
+		ZV_CPU=$level zv-qformer -q -m $model -b 1 $use many.zv >wanted.zv 2>/dev/null
+		for batch in 2 3 8 256; do
+			# shellcheck disable=SC2086
+			ZV_CPU=$level zv-qformer -q -m $model -b $batch $use many.zv >got.zv 2>/dev/null
+			same "$level: the same bytes with -b $batch $use" wanted.zv got.zv
+		done
+	done
+done
+zv-qformer -q -m ziya --caption --max-length 5 -b 1 many.zv >wanted 2>/dev/null
+zv-qformer -q -m ziya --caption --max-length 5 -b 7 many.zv >got 2>/dev/null
+same "captions with -b 7" wanted got
+status "-b 0" 2 zv-qformer -m ziya -b 0 photos.zv
+zv-qformer -m ziya --questions texts -b 1 photos.zv >out.zv
+is "questions that make no difference share a result" "$(zv-export --raw -n prompt -k cat.jpg out.zv | cksum)" \
+	"$({ zv-export --raw -k cat.jpg prompts.zv; zv-export --raw -k cat.jpg prompts.zv; } | cksum)"
+is "what comes behind a damaged input is worked on" \
+	"$(zv-qformer -m ziya cut.zv photos.zv 2>/dev/null | zstd -dcq | grep -ao 'dog\.jpg' | wc -l)" 1
 zv-cat -k cat.jpg photos.zv | zv-qformer -m ziya | zv-export --raw >alone.raw
 zv-export --raw -k cat.jpg prompts.zv >among.raw
 same "the same bytes alone and among others" alone.raw among.raw
@@ -182,6 +207,9 @@ zv-encode -m ziya photo.jpg >one.zv
 # shellcheck disable=SC2094
 ( cat one.zv; sleep 1; cp results early; cat one.zv ) | zv-qformer -m ziya | cat >results
 ok "the first result flows before the input ends" test -s early
+# shellcheck disable=SC2094
+( cat one.zv; sleep 1; cp results early; cat one.zv ) | zv-qformer -b 256 -m ziya --match -p 'a dog' | cat >results
+ok "also in large batches" test -s early
 cat photos.zv photos.zv | zv-qformer -m ziya >out.zv
 is "joined streams" "$(records out.zv | wc -l)" 6
 finish

@@ -19,11 +19,14 @@ fi
 #   generate_of            with
 #   generate_run           the same through "generate" and "instruct", measured by make bench
 #   product_run_threads    a product within threads of the caller's, measured by make bench
+#   qformer_forward        one picture and text with
+#   qformer_image_new      the rows of both, as the reference data has them
 #   reader_open_memory     streams in memory, which fuzzing and embedding need
 #   saves_most             what recomputation saves
 #   template_parse         templates in memory, as above
 contract='answer_add bf16_from_f32 checkpoint_find contrast_of
 	contrast_train generate_of generate_run match_draw optimiser_ref product_run_threads
+	qformer_forward qformer_image_new
 	reader_open_memory saves_most template_parse'
 
 for source in lib/*/*.c cmd/*.c; do

@@ -1,7 +1,7 @@
 /* make-pictures.c - draw the example pictures: a small ray tracer and its scenes, always the same.
- * usage: make-pictures DIRECTORY
+ * usage: make-pictures DIRECTORY [FACTOR]
  * Writes balls.jpg boxes.jpg beach.jpg snowman.jpg (turned by EXIF) night.jpg (greyscale)
- * fruit.png and balls.webp.
+ * fruit.png and balls.webp. With FACTOR, 1 to 8, all sides are so many times as long.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -526,13 +526,16 @@ static const struct
 
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: make-pictures DIRECTORY\n");
+	int factor = argc == 3 ? argv[2][0] - '0' : 1;
+	if (argc < 2 || argc > 3 || factor < 1 || factor > 8 || (argc == 3 && argv[2][1])) {
+		fprintf(stderr, "usage: make-pictures DIRECTORY [FACTOR]\n");
 		return 2;
 	}
 	for (size_t i = 0; i < sizeof scenes / sizeof scenes[0]; i++) {
 		struct scene scene = scenes[i];
 		scene.sun = unit(scene.sun);
+		scene.width *= factor;
+		scene.height *= factor;
 		unsigned char *pixels = render(&scene);
 		if (strcmp(scene.name, "fruit") == 0) {
 			write_png(create(argv[1], scene.name, "png"), pixels, scene.width, scene.height);

@@ -7,7 +7,7 @@
 #include <math.h>
 
 #include "base/threads.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 #include "num/optimiser.h"
 #include "train/adamw.h"
 #include "train/weights.h"

@@ -246,7 +246,7 @@ static float *soft_prompts(const char *model, const float *pixels, size_t count)
 		struct qformer_image *image =
 		    qformer_image_new(qformer, features + i * one, vit_tokens(vit));
 		if (!image || qformer_forward(qformer, image, NULL, 0, queries, NULL) < 0 ||
-		    qformer_project(qformer, queries, prompts + i * PROMPT * width) < 0)
+		    qformer_project(qformer, queries, 1, prompts + i * PROMPT * width) < 0)
 			exit(2);
 		qformer_image_release(image);
 	}

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/dtype.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 #include "num/kernels.h"
 
 enum { MOST = 700 };

@@ -194,9 +194,64 @@ static void test_damage(const char *name, const char *format)
 	free(bytes);
 }
 
+/* How far, on average, a decoded picture is from the whole one shrunk to its size by box. */
+static double off_from(const struct picture *part, const struct picture *whole)
+{
+	struct picture shrunk;
+	double sum = 0;
+	if (picture_resample(whole, part->width, part->height, PICTURE_BOX, &shrunk) < 0)
+		abort();
+	size_t count = (size_t)part->width * part->height * 3;
+	for (size_t i = 0; i < count; i++)
+		sum += abs(part->pixels[i] - shrunk.pixels[i]);
+	picture_clear(&shrunk);
+	return sum / (double)count;
+}
+
+/* A JPEG of 640 x 480 for sides around those where half, a quarter, an eighth are enough. */
+static void test_scaled(const char *name)
+{
+	static const struct {
+		uint32_t side, width, height;
+	} cases[] = { { 0, 640, 480 }, { 1, 80, 60 }, { 30, 80, 60 }, { 31, 160, 120 },
+		{ 60, 160, 120 }, { 61, 320, 240 }, { 120, 320, 240 }, { 121, 640, 480 },
+		{ 65535, 640, 480 } };
+	const char *root = getenv("ZV_ROOT");
+	char path[1024];
+	struct picture whole, picture;
+	size_t size;
+	if (!root) {
+		tap_skip(name, "ZV_ROOT is not set");
+		return;
+	}
+	snprintf(path, sizeof path, "%s/examples/pictures/%s", root, name);
+	uint8_t *bytes = read_file(path, &size);
+	if (picture_decode(bytes, size, &options, &whole, NULL) < 0)
+		abort();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		options.side_wanted = cases[i].side;
+		if (picture_decode(bytes, size, &options, &picture, NULL) < 0)
+			abort();
+		double off = off_from(&picture, &whole);
+		TAP_OK(picture.width == cases[i].width && picture.height == cases[i].height && off < 2,
+		    "%s for a side of %u: %u x %u (%.2f off)", name, (unsigned)cases[i].side,
+		    (unsigned)picture.width, (unsigned)picture.height, off);
+		picture_clear(&picture);
+	}
+	options.side_wanted = 30;
+	options.pixels_most = 640 * 480 - 1;
+	TAP_OK(picture_decode(bytes, size, &options, &picture, NULL) < 0,
+	    "%s: the limit is about the size of the file", name);
+	options = picture_defaults();
+	picture_clear(&whole);
+	free(bytes);
+}
+
 int main(void)
 {
 	options = picture_defaults();
+	test_scaled("balls.jpg");
+	test_scaled("night.jpg");
 	test_pnm();
 	test_wide_grey();
 	test_turns();

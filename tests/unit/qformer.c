@@ -51,7 +51,7 @@ static void check_features(const char *model, const char *prefix)
 		snprintf(name, sizeof name, "image%d.query_output", i);
 		reference_compare(
 		    reference.tensors, name, output, queries * qformer_width(qformer), tolerance);
-		qformer_project(qformer, output, prompt);
+		qformer_project(qformer, output, 1, prompt);
 		snprintf(name, sizeof name, "image%d.soft_prompt", i);
 		reference_compare(reference.tensors, name, prompt, queries * llm, tolerance);
 		int32_t id = 1;
@@ -162,7 +162,7 @@ static void check_instruction(void)
 		snprintf(name, sizeof name, "image%d.image_embeds", (int)picture);
 		struct qformer_image *image = open_image(qformer, reference.tensors, name, 0, 1);
 		TAP_OK(qformer_forward(qformer, image, ids, count, output, text) == 0, "case %zu runs", i);
-		qformer_project(qformer, output, prompt);
+		qformer_project(qformer, output, 1, prompt);
 		int length = snprintf(name, sizeof name, "image%d.case%d.", (int)picture, (int)number);
 		snprintf(name + length, sizeof name - (size_t)length, "query_output");
 		reference_compare(reference.tensors, name, output, queries * width, tolerance);

@@ -1,11 +1,18 @@
-/* resize.c - unit tests of image/resize: against a plain rewrite of the rule, and corner cases. */
+/* resize.c - unit tests of image/resize: against a plain rewrite of the rule, corner cases, and that
+ * every CPU level, which has a process of its own, gives the bytes of the portable code.
+ */
+#include "base/cpu.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "image/picture.h"
 #include "tap.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static double cubic(double x)
 {
@@ -37,18 +44,27 @@ static void pass(
 	}
 }
 
+/* A picture of noise with many overshoots. */
+static struct picture noise(uint32_t width, uint32_t height)
+{
+	struct picture picture = { width, height, memory_allocate((size_t)width * height, 3) };
+	uint32_t state = 1;
+	if (!picture.pixels)
+		abort();
+	for (size_t i = 0; i < (size_t)width * height * 3; i++) {
+		state = state * 1664525u + 1013904223u;
+		picture.pixels[i] = state >> 31 ? 255 : (uint8_t)(state >> 24);
+	}
+	return picture;
+}
+
 static bool agrees(uint32_t in_w, uint32_t in_h, uint32_t out_w, uint32_t out_h)
 {
-	struct picture source = { in_w, in_h, memory_allocate((size_t)in_w * in_h, 3) }, target;
+	struct picture source = noise(in_w, in_h), target;
 	uint8_t *between = memory_allocate((size_t)out_w * in_h, 3);
 	uint8_t *wanted = memory_allocate((size_t)out_w * out_h, 3);
-	if (!source.pixels || !between || !wanted)
+	if (!between || !wanted)
 		abort();
-	uint32_t state = 1;
-	for (size_t i = 0; i < (size_t)in_w * in_h * 3; i++) {
-		state = state * 1664525u + 1013904223u;
-		source.pixels[i] = state >> 31 ? 255 : (uint8_t)(state >> 24); /* many overshoots */
-	}
 	for (size_t y = 0; y < in_h; y++)
 		for (size_t c = 0; c < 3; c++)
 			pass(source.pixels + y * in_w * 3 + c, in_w, 3, between + y * out_w * 3 + c, out_w, 3);
@@ -64,8 +80,87 @@ static bool agrees(uint32_t in_w, uint32_t in_h, uint32_t out_w, uint32_t out_h)
 	return same;
 }
 
+/* Widths and heights around what vectors and turned blocks hold, up and down, in and out. */
+static const uint32_t sides[] = { 1, 2, 15, 16, 17, 63, 64, 65, 131 };
+static const uint32_t targets[] = { 1, 5, 16, 21, 22, 64, 97 };
+enum { SIDES = sizeof sides / sizeof *sides, TARGETS = sizeof targets / sizeof *targets };
+enum { CASES = SIDES * TARGETS * 4 + 1 };
+
+static struct digest resampled(
+    const struct picture *source, uint32_t width, uint32_t height, enum picture_filter filter)
+{
+	struct picture target;
+	if (picture_resample(source, width, height, filter, &target) < 0)
+		_exit(2);
+	struct digest digest = digest_of(target.pixels, (size_t)width * height * 3);
+	picture_clear(&target);
+	return digest;
+}
+
+/* A child's whole life: digests of all cases to descriptor; status 3 if this CPU has not the
+ * level. */
+static void child(const char *level, int descriptor)
+{
+	static struct digest digests[CASES];
+	size_t count = 0;
+	setenv("ZV_CPU", level, 1);
+	if (cpu_start() < 0)
+		_exit(3);
+	for (size_t i = 0; i < SIDES; i++) {
+		struct picture source = noise(sides[i], sides[SIDES - 1 - i] + 3);
+		for (size_t j = 0; j < TARGETS; j++)
+			for (int filter = PICTURE_BICUBIC; filter <= PICTURE_BOX; filter++)
+				digests[count++] = resampled(
+				    &source, targets[j], targets[(j + 3) % TARGETS], (enum picture_filter)filter);
+		picture_clear(&source);
+	}
+	struct picture wide = noise(20011, 67); /* sums of thousands of weights */
+	digests[count] = resampled(&wide, 3, 2, PICTURE_LANCZOS);
+	picture_clear(&wide);
+	_exit(write(descriptor, digests, sizeof digests) == (ssize_t)sizeof digests ? 0 : 2);
+}
+
+/* The child's status. */
+static int digests_of(const char *level, struct digest digests[CASES])
+{
+	int ends[2], status;
+	fflush(NULL);
+	if (pipe(ends) < 0)
+		exit(2);
+	pid_t process = fork();
+	if (process == 0)
+		child(level, ends[1]);
+	close(ends[1]);
+	char *at = (char *)digests;
+	size_t left = CASES * sizeof *digests;
+	for (ssize_t got; left > 0 && (got = read(ends[0], at, left)) > 0; at += got)
+		left -= (size_t)got;
+	close(ends[0]);
+	if (process < 0 || waitpid(process, &status, 0) < 0 || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+static void test_levels(void)
+{
+	static struct digest portable[CASES], vectors[CASES];
+	TAP_OK(digests_of("ref", portable) == 0, "portable resizing runs");
+	for (int i = 0; i < 2; i++) {
+		const char *level = i ? "avx512" : "avx2";
+		int status = digests_of(level, vectors);
+		if (status == 3)
+			tap_skip(level, "this CPU has it not");
+		else
+			TAP_OK(status == 0 && memcmp(portable, vectors, sizeof portable) == 0,
+			    "%s: %d resizings have the bytes of the portable ones", level, (int)CASES);
+	}
+}
+
 int main(void)
 {
+	test_levels();
+	if (cpu_start() < 0) /* from here on the level of this CPU, or ZV_CPU's */
+		return 2;
 	static const uint32_t sizes[][4] = { { 1, 1, 1, 1 }, { 1, 1, 7, 5 }, { 7, 5, 1, 1 },
 		{ 640, 480, 224, 224 }, { 33, 47, 224, 224 }, { 224, 224, 224, 224 }, { 224, 100, 224, 56 },
 		{ 100, 224, 56, 224 }, { 1000, 3, 14, 14 }, { 3, 1000, 14, 14 }, { 9, 9, 8, 10 } };

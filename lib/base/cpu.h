@@ -1,6 +1,6 @@
 /* cpu.h - which kernels run here: the level of the CPU, or a lower one by ZV_CPU. */
-#ifndef ZV_NUM_CPU_H
-#define ZV_NUM_CPU_H
+#ifndef ZV_BASE_CPU_H
+#define ZV_BASE_CPU_H
 
 enum cpu_level {
 	CPU_REF,    /* portable C */

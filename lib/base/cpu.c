@@ -1,5 +1,5 @@
 /* cpu.c - the CPU's level and ZV_CPU (see cpu.h). */
-#include "num/cpu.h"
+#include "base/cpu.h"
 #include "base/error.h"
 
 #include <stdbool.h>
