@@ -181,7 +181,7 @@ int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *r
 			return -1;
 		}
 	}
-	if (all)
+	if (all || logits == NULL)
 		return 0;
 	return lora_forward(llama, &llama->head, llama->normal + (block - 1) * llama->width, 1, true,
 	    logits, LINEAR_STORE);

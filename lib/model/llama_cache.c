@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-enum { ROWS_LEAST = 64 };
+enum {
+	ROWS_BLOCK = 64,    /* a cache grows by so many rows, */
+	GROWTH_DIVISOR = 8, /* or by this part of what it has, which bounds the copying */
+};
 
 struct llama_cache *llama_cache_new(struct llama *llama)
 {
@@ -25,16 +28,22 @@ struct llama_cache *llama_cache_new(struct llama *llama)
 	return NULL;
 }
 
+void llama_cache_clear(struct llama_cache *cache)
+{
+	for (size_t n = 0; n < cache->layers; n++) {
+		memory_release(cache->k[n]);
+		memory_release(cache->v[n]);
+		cache->k[n] = cache->v[n] = NULL;
+	}
+	cache->length = cache->room = 0;
+}
+
 void llama_cache_release(struct llama_cache *cache)
 {
 	if (!cache)
 		return;
-	for (size_t n = 0; n < cache->layers; n++) {
-		if (cache->k)
-			memory_release(cache->k[n]);
-		if (cache->v)
-			memory_release(cache->v[n]);
-	}
+	if (cache->k && cache->v)
+		llama_cache_clear(cache);
 	memory_release(cache->k);
 	memory_release(cache->v);
 	memory_release(cache);
@@ -44,6 +53,16 @@ void llama_cache_truncate(struct llama_cache *cache, size_t length)
 {
 	if (length < cache->length)
 		cache->length = length;
+}
+
+size_t llama_cache_length(const struct llama_cache *cache)
+{
+	return cache->length;
+}
+
+size_t llama_cache_row(const struct llama *llama)
+{
+	return 2 * llama->layers * llama->kv_heads * llama->head_width * sizeof(float);
 }
 
 /* Move one layer's rows to a larger block. */
@@ -64,13 +83,12 @@ int llama_cache_extend(struct llama_cache *cache, size_t rows)
 	if (rows > cache->most - cache->length)
 		return error_input("the sequence would be %zu tokens long, the model takes up to %zu",
 		    cache->length + rows, cache->most);
-	size_t needed = cache->length + rows, room = cache->room + cache->room / 2;
+	size_t needed = cache->length + rows, room = cache->room + cache->room / GROWTH_DIVISOR;
 	if (needed <= cache->room)
 		return 0;
 	if (room < needed)
 		room = needed;
-	if (room < ROWS_LEAST)
-		room = ROWS_LEAST;
+	room = (room + ROWS_BLOCK - 1) / ROWS_BLOCK * ROWS_BLOCK; /* positions are few: no overflow */
 	if (room > cache->most)
 		room = cache->most;
 	for (size_t n = 0; n < cache->layers; n++)
@@ -80,17 +98,17 @@ int llama_cache_extend(struct llama_cache *cache, size_t rows)
 	return 0;
 }
 
-int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source, size_t same)
+int llama_cache_copy(
+    struct llama_cache *target, const struct llama_cache *source, size_t same, size_t length)
 {
 	target->length = same;
-	if (llama_cache_extend(target, source->length - same) < 0)
+	if (llama_cache_extend(target, length - same) < 0)
 		return -1;
-	size_t from = same * source->width,
-	       bytes = (source->length - same) * source->width * sizeof(float);
+	size_t from = same * source->width, bytes = (length - same) * source->width * sizeof(float);
 	for (size_t n = 0; bytes > 0 && n < source->layers; n++) {
 		memcpy(target->k[n] + from, source->k[n] + from, bytes);
 		memcpy(target->v[n] + from, source->v[n] + from, bytes);
 	}
-	target->length = source->length;
+	target->length = length;
 	return 0;
 }
