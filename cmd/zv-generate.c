@@ -181,12 +181,17 @@ static void begin_work(void)
 	interrupt_hold();
 }
 
-/* Nothing is being answered, the program is going to wait: SIGINT while it worked ends it here.
- * Results for a file that is standard output are gathered; whoever interrupts has paid for them. */
-static void end_work(void)
+/* Results for a file that is standard output are gathered; whoever interrupts has paid for them. */
+static void flush(void)
 {
 	if (!has_file() && output_flush(work.outlet.output) != 0)
 		program_fail("standard output");
+}
+
+/* Nothing is being answered, the program is going to wait: SIGINT while it worked ends it here. */
+static void end_work(void)
+{
+	flush();
 	if (work.since > 0) {
 		interrupt_release();
 		work.seconds += now() - work.since;
@@ -406,15 +411,16 @@ static void write_replies(void)
 {
 	struct batch_failure failure;
 	int found;
-	while ((found = batch_write(work.batch, &failure)) > 0)
+	while ((found = batch_write(work.batch, &failure)) > 0) {
+		flush(); /* the report may be the end */
 		report(&failure);
+	}
 	if (found < 0)
 		program_fail(NULL);
+	flush();
 	if (option.score == NULL)
 		work.records = batch_figures(work.batch).records;
 	progress_update(work.records);
-	if (!has_file() && output_flush(work.outlet.output) != 0)
-		program_fail("standard output");
 }
 
 /* Begin the answer to what came, or give the scores it is to get. False: only later. */
