@@ -5,7 +5,6 @@ seed-model ziya >/dev/null || { fail "seed-model"; finish; }
 : "${ZV_THREADS:=1}"
 export ZV_THREADS
 generate() { zv-generate -q -m ziya --max-new 12 "$@"; }
-tab=$(printf '\t')
 
 # Records of all kinds: own questions, some about one picture, failures between, prompts that fit
 # only just or not at all, answers of one token and long ones.
