@@ -551,19 +551,20 @@ static void talk(const char *name)
 static void tell_figures(void)
 {
 	struct batch_figures figures = batch_figures(work.batch);
-	message_note(NULL, "%llu records, %llu tokens, %.1f tokens/s", (unsigned long long)work.records,
-	    (unsigned long long)work.outlet.tokens,
-	    work.seconds > 0 ? (double)work.outlet.tokens / work.seconds : 0.0);
+	char more[200] = "";
+	double average = figures.steps > 0 ? (double)figures.together / (double)figures.steps : 0;
+	if (!option.chat && option.score == NULL)
+		snprintf(more, sizeof more,
+		    "; at once %.1f on average, %zu at most (-b %zu); %llu prompt rows, %llu of them "
+		    "shared",
+		    average, figures.most, work.most, (unsigned long long)figures.rows,
+		    (unsigned long long)figures.shared);
+	message_note(NULL, "%llu records, %llu tokens, %.1f tokens/s%s",
+	    (unsigned long long)work.records, (unsigned long long)work.outlet.tokens,
+	    work.seconds > 0 ? (double)work.outlet.tokens / work.seconds : 0.0, more);
 	if (option.chat)
 		message_note(NULL, "%llu prompt rows, %llu of them kept from the turn before",
 		    (unsigned long long)work.rows, (unsigned long long)work.kept);
-	else if (option.score == NULL)
-		message_note(NULL,
-		    "up to %zu records at once, %.1f on average (at most %zu); "
-		    "%llu prompt rows, %llu of them shared",
-		    figures.most,
-		    figures.steps > 0 ? (double)figures.together / (double)figures.steps : 0.0, work.most,
-		    (unsigned long long)figures.rows, (unsigned long long)figures.shared);
 }
 
 int main(int argc, char **argv)

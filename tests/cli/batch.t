@@ -98,7 +98,7 @@ for batch in 1 8; do
 	zv-generate -v -b $batch -m ziya --max-new 12 -p hi records.zv 2>err >got
 	is "-b $batch: one question for all: nothing to share" "$(figure <err)" 0
 done
-like "-v tells how many at once" "$(cat err)" "*tokens/s*up to 8 records at once*at most 8*"
+like "-v tells how many at once" "$(cat err)" "*tokens/s; at once [1-8].* on average, 8 at most (-b 8); *"
 zv-cat -k same-key records.zv >pair.zv 2>/dev/null
 zv-generate -v -m ziya --max-new 12 pair.zv 2>err >got
 is "the same key and another picture: nothing is shared" "$(figure <err)" 0
