@@ -263,11 +263,7 @@ static int begin_beams(struct generation *generation)
 	generation->search = beam_new(&rules);
 	if (generation->search == NULL)
 		return -1;
-	for (size_t i = 1; i < settings->beams; i++)
-		if (llama_cache_copy(generation->caches[i], generation->caches[0], 0, generation->prompt) !=
-		    0)
-			return -1;
-	return 0;
+	return llama_cache_fork(generation->caches, settings->beams);
 }
 
 int generation_prefix(struct generation *generation, const float *rows, size_t count)

@@ -35,6 +35,9 @@ void llama_cache_truncate(struct llama_cache *cache, size_t length);
  * `same` of them are the same already. 0, or -1: memory. */
 int llama_cache_copy(
     struct llama_cache *target, const struct llama_cache *source, size_t same, size_t length);
+/* Let the others begin with the rows that the first holds, which lie in one place for all from now
+ * on. 0 or -1: memory. */
+int llama_cache_fork(struct llama_cache *const *caches, size_t count);
 size_t llama_cache_length(const struct llama_cache *cache); /* rows held */
 void llama_cache_clear(struct llama_cache *cache);          /* forget all; gives memory back */
 /* Bytes of memory that a row of a sequence takes. */

@@ -66,7 +66,8 @@ agree "growing answers" --stream records.zv
 agree "growing answers with a question" --stream -p hi --max-new 40 records.zv
 agree "zero bytes" -0 records.zv
 agree "one token" --max-new 1 records.zv
-agree "up to the last position" --ignore-eos --max-new 1000 --ids records.zv
+zv-cat -k same-key records.zv >pair.zv 2>/dev/null
+agree "up to the last position" --ignore-eos --max-new 1000 --ids pair.zv
 agree "--strict" --strict records.zv
 is "--strict: what is before the failure" "$(cut -f 1 wanted | tr '\n' ' ')" "one two two two "
 head -c 9000 records.zv >cut.zv
@@ -99,7 +100,6 @@ for batch in 1 8; do
 	is "-b $batch: one question for all: nothing to share" "$(figure <err)" 0
 done
 like "-v tells how many at once" "$(cat err)" "*tokens/s; at once [1-8].* on average, 8 at most (-b 8); *"
-zv-cat -k same-key records.zv >pair.zv 2>/dev/null
 zv-generate -v -m ziya --max-new 12 pair.zv 2>err >got
 is "the same key and another picture: nothing is shared" "$(figure <err)" 0
 { printf '@zv=1\n'; asked two 2 'what is it, and where'; } | zvt-make >alone.zv

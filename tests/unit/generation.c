@@ -100,6 +100,13 @@ int llama_cache_copy(
 	return 0;
 }
 
+int llama_cache_fork(struct llama_cache *const *caches, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		*caches[i] = *caches[0];
+	return 0;
+}
+
 size_t llama_cache_length(const struct llama_cache *cache)
 {
 	return cache->count;
@@ -450,8 +457,8 @@ static void test_beams(struct llama *llama)
 	}
 	copied_same = copied_calls = 0;
 	run(generator, generation, 1);
-	TAP_OK(copied_calls > 10 && copied_same == copied_calls - 3,
-	    "the prompt is copied once to each beam, %zu copies later leave it alone", copied_same);
+	TAP_OK(copied_calls > 10 && copied_same == copied_calls,
+	    "the prompt is shared by the beams, %zu copies leave it alone", copied_same);
 	TAP_OK(seen == 80 && worst < 1e-5, "all beams' scores are those of their ids (off by %.1g)",
 	    worst);
 	generation_release(generation);
