@@ -397,8 +397,9 @@ static void report_damage(const char *name)
 /* Tell a failure in its turn, as if it had happened only now. */
 static void report(const struct batch_failure *failure)
 {
-	if (failure->reason == NULL || failure->error == ERROR_SYSTEM)
-		error_system("%s", failure->reason != NULL ? failure->reason : "out of memory");
+	bool told = failure->reason != NULL && (failure->key != NULL || failure->damage);
+	if (!told || failure->error == ERROR_SYSTEM)
+		error_system("%s", told ? failure->reason : "out of memory");
 	else
 		error_input("%s", failure->reason);
 	if (failure->damage)

@@ -60,7 +60,7 @@ int batch_step(struct batch *batch);
  * grows what may be shown; 1: it is the turn of a failure, which is the caller's to tell and counts
  * as written (valid until the next call); -1 with a recorded error. */
 struct batch_failure {
-	const char *key, *reason; /* key may be NULL, reason NULL: memory */
+	const char *key, *reason; /* NULL: there was no memory for it; key also where damage has none */
 	enum error_kind error;
 	bool damage; /* INQUIRY_DAMAGE */
 };
