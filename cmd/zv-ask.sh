@@ -184,8 +184,9 @@ if [ -n "$chat" ]; then
 		eval "zv-qformer $all -o \"\$scratch/prompt.zv\"" || exit $?
 	eval "zv-generate $all$generate --chat -- \"\$scratch/prompt.zv\""
 else
+	# zv-generate gets the question too: it then knows that no other one about a picture follows
 	eval "zv-encode $all$encode $null --$pictures" |
 		eval "zv-qformer $all -p \"\$question\"" |
-		eval "zv-generate $all$generate"
+		eval "zv-generate $all$generate -p \"\$question\""
 fi
 exit $?

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/message.h"
@@ -17,9 +17,10 @@
 #include "base/threads.h"
 #include "base/utf8.h"
 #include "base/version.h"
+#include "model/batch.h"
 #include "model/candidates.h"
 #include "model/dialogue.h"
-#include "model/features.h"
+#include "model/inlet.h"
 #include "model/language.h"
 #include "model/llama.h"
 #include "model/outlet.h"
@@ -35,6 +36,7 @@ static struct {
 	bool keyed, no_image, raw, bos, no_bos, modern, legacy;
 	bool all_ids, text_only, ids, logprobs, hypotheses, stream, chat;
 	int added, rank;
+	int64_t batch;
 	struct generation_wishes wishes;
 	struct option_list stops, adapters;
 } option = { .wishes = GENERATION_NO_WISHES };
@@ -66,6 +68,9 @@ static const struct option_entry options[] = {
 	  "no blank is put in front of text behind an added token" },
 	{ 0, "legacy", NULL, OPTION_FLAG, &option.legacy, 0, 0, NULL,
 	  "one is put there (default: as the template and the model say)" },
+	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
+	  "answer up to N records at once; answers do not depend on it\n"
+	  "(default: what memory allows, 16 at most)" },
 	{ 0, "max-new", "N", OPTION_WHOLE, &option.wishes.max_new, 1, 1 << 20, NULL,
 	  "tokens of an answer at most (default: the model's, or 128)" },
 	{ 0, "min-new", "N", OPTION_WHOLE, &option.wishes.min_new, 0, 1 << 20, NULL,
@@ -141,15 +146,17 @@ static struct {
 	struct language language;
 	struct generation_settings settings;
 	struct generator *generator;
-	struct generation *generation; /* one record at a time */
+	struct batch *batch;
 	struct scorer *scorer;
 	struct candidates candidates;
 	const char **stops;
 	size_t stop_count;
 	struct outlet outlet;
-	bool damaged; /* an input could not be read to its end */
+	bool damaged;          /* an input could not be read to its end */
+	double since, seconds; /* when the work at hand began, or 0; what took work so far */
+	size_t most;           /* records answered at once; as many are read ahead */
 	uint64_t records;
-	uint64_t rows, kept; /* of the prompts of a talk, and how many the cache still held */
+	uint64_t rows, kept; /* of prompts, and how many of them a cache held already */
 } work;
 
 /* Is there a FILE, which appears whole or not at all? */
@@ -158,17 +165,42 @@ static bool has_file(void)
 	return common.output != NULL && strcmp(common.output, "-") != 0;
 }
 
-/* The end of the work on one record: SIGINT during it ends the program here. Results for a file
- * that is standard output are gathered; whoever interrupts has paid for them. */
-static void end_record(void)
+static double now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* From here on SIGINT ends answers, not the program. */
+static void begin_work(void)
+{
+	if (work.since > 0)
+		return;
+	work.since = now();
+	interrupt_hold();
+}
+
+/* Results for a file that is standard output are gathered; whoever interrupts has paid for them. */
+static void flush(void)
 {
 	if (!has_file() && output_flush(work.outlet.output) != 0)
 		program_fail("standard output");
+}
+
+/* Nothing is being answered, the program is going to wait: SIGINT while it worked ends it here. */
+static void end_work(void)
+{
+	flush();
+	if (work.since > 0) {
+		interrupt_release();
+		work.seconds += now() - work.since;
+		work.since = 0;
+	}
 	if (*interrupt_flag()) {
 		progress_clear();
 		interrupt_die();
 	}
-	interrupt_release();
 }
 
 _Noreturn static void stop(void)
@@ -249,20 +281,12 @@ static void settle_generation(void)
 
 static void open_candidates(void)
 {
-	struct lines lines;
-	if (lines_open(&lines, option.score, LINES_OPTIONAL) != 0)
+	const struct language *language = &work.language;
+	struct bpe_options how = prompt_answer_options(&language->rules);
+	bool ends = language->template == NULL || template_answer_eos(language->template);
+	if (candidates_open(&work.candidates, option.score, language->bpe, &how,
+	        ends ? work.settings.eos : -1) != 0)
 		program_fail(option.score);
-	struct bpe_options how = prompt_answer_options(&work.language.rules);
-	if (candidates_read(&work.candidates, &lines, work.language.bpe, &how) != 0) {
-		error_as(ERROR_SYSTEM);
-		program_fail(option.score);
-	}
-	lines_close(&lines);
-	struct template *template = work.language.template;
-	bool eos = work.settings.eos >= 0 && (template == NULL || template_answer_eos(template));
-	for (size_t i = 0; eos && i < work.candidates.count; i++)
-		if (ids_add(&work.candidates.at[i].ids, work.settings.eos) != 0)
-			program_fail(NULL);
 	work.scorer = scorer_new(work.language.llama, work.settings.id_limit);
 	if (work.scorer == NULL)
 		program_fail(NULL);
@@ -293,12 +317,8 @@ static void open_work(void)
 	struct language *language = &work.language;
 	if (language_open(language, common.model, option.template, option.raw) != 0)
 		program_fail(NULL);
-	for (int i = 0; i < option.adapters.count; i++)
-		if (llama_adapt(language->llama, option.adapters.texts[i]) != 0) {
-			const char *path = option.adapters.texts[i];
-			error_as(ERROR_SYSTEM);
-			program_fail(strstr(error_text(), path) != NULL ? NULL : path);
-		}
+	if (language_adapt(language, option.adapters.texts, option.adapters.count) != 0)
+		program_fail(NULL);
 	language->rules.bos = option.bos      ? PROMPT_BOS_YES
 	                      : option.no_bos ? PROMPT_BOS_NO
 	                                      : PROMPT_BOS_TEMPLATE;
@@ -318,11 +338,17 @@ static void open_work(void)
 	if (work.generator == NULL)
 		program_fail(NULL);
 	open_outlet();
+	work.most =
+	    option.batch > 0 ? (size_t)option.batch : batch_default(language->llama, &work.settings);
+	work.batch = batch_new(&(struct batch_plan){
+	    language->llama, work.generator, &language->rules, &work.outlet, work.most });
+	if (work.batch == NULL)
+		program_fail(NULL);
 }
 
 static void close_work(void)
 {
-	generation_release(work.generation);
+	batch_release(work.batch);
 	generator_release(work.generator);
 	scorer_release(work.scorer);
 	candidates_clear(&work.candidates);
@@ -332,185 +358,147 @@ static void close_work(void)
 	language_close(&work.language);
 }
 
-static int generate(const char *key, const float *rows, size_t count)
+static int score(const struct inquiry *inquiry)
 {
-	if (work.generation == NULL && (work.generation = generation_new(work.generator)) == NULL)
-		return -1;
-	/* the numbers drawn depend on the seed and the key, not on a record's place in the input */
-	uint64_t stream = checksum_of(key, strlen(key));
-	struct answer answer = { 0 };
-	int status = generation_begin(work.generation, 0, rows, count, stream);
-	if (status == 0)
-		status = outlet_answer(&work.outlet, work.generator, work.generation, key, 0, &answer);
-	answer_clear(&answer);
-	return status;
-}
-
-static int score(const char *key, const float *rows, size_t count)
-{
-	if (scorer_prompt(work.scorer, rows, count) != 0)
+	struct template_turn turn = { inquiry->question, NULL };
+	const struct language *language = &work.language;
+	size_t count;
+	float *rows = prompt_rows(
+	    &language->rules, language->llama, &turn, 1, inquiry->picture, inquiry->rows, &count);
+	int ready = rows == NULL ? -1 : scorer_prompt(work.scorer, rows, count);
+	memory_release(rows);
+	if (ready != 0)
 		return -1;
 	struct given_score *scores = NULL;
 	size_t found;
-	int status = candidates_score(&work.candidates, work.scorer, key, &scores, &found);
+	int status = candidates_score(&work.candidates, work.scorer, inquiry->key, &scores, &found);
 	if (status == 0 && option.rank != RANK_NONE)
 		candidates_rank(scores, found, option.rank == RANK_MEAN);
 	for (size_t i = 0; status == 0 && i < found; i++) {
 		const struct given_answer *given = scores[i].answer;
-		status = outlet_score(&work.outlet, key, given->text, given->ids.count, scores[i].sum);
+		status =
+		    outlet_score(&work.outlet, inquiry->key, given->text, given->ids.count, scores[i].sum);
 	}
 	memory_release(scores);
-	return status;
-}
-
-/* Answer one question about one picture (NULL: none), or score the given answers to it. */
-static int answer_question(
-    const char *key, const char *question, const float *picture, size_t picture_rows)
-{
-	struct template_turn turn = { question, NULL };
-	size_t count;
-	interrupt_hold();
-	float *rows = prompt_rows(
-	    &work.language.rules, work.language.llama, &turn, 1, picture, picture_rows, &count);
-	int status = -1;
-	if (rows != NULL)
-		status = option.score != NULL ? score(key, rows, count) : generate(key, rows, count);
-	memory_release(rows);
-	end_record();
-	progress_update(++work.records);
-	return status;
-}
-
-/* The soft prompt of a sample; NULL with a recorded error. */
-static float *picture_of(struct sample *sample, size_t *rows)
-{
-	struct sample_part *part = sample_find(sample, "prompt");
-	if (part != NULL)
-		return language_soft_prompt(&work.language, &part->record, part->payload, rows);
-	error_input(
-	    "holds no soft prompt but \"%s\": zv-qformer makes them", sample->parts[0].record.name);
-	return NULL;
-}
-
-/* The question: -p, else the sample's own, else none. NULL with a recorded error. */
-static char *question_of(struct sample *sample)
-{
-	char *question = NULL;
-	if (option.prompt != NULL)
-		return memory_text(option.prompt, strlen(option.prompt));
-	if (features_question(sample, &question) != 0 || question != NULL)
-		return question;
-	return memory_text("", 0);
-}
-
-/* A sample as it came; 0 or -1 with the reason why it failed. */
-static int take_sample(struct sample *sample)
-{
-	const struct record *first = &sample->parts[0].record;
-	if (first->kind == RECORD_FAILED)
-		return error_input("%.*s", (int)(first->payload_size < 900 ? first->payload_size : 900),
-		    (const char *)sample->parts[0].payload);
-	size_t rows;
-	float *picture = picture_of(sample, &rows);
-	char *question = picture != NULL ? question_of(sample) : NULL;
-	int status = question != NULL ? answer_question(first->key, question, picture, rows) : -1;
-	memory_release(question);
-	memory_release(picture);
 	return status;
 }
 
 /* An input (NULL: the list of them) could not be read to its end: no FILE will appear. */
 static void report_damage(const char *name)
 {
-	language_explain_input();
 	if (error_kind() == ERROR_SYSTEM)
-		program_fail(name);
+		program_fail(name != NULL ? name : option.prompts);
 	message_error(name);
 	work.damaged = true;
 	if (common.strict)
 		stop();
 }
 
-static void read_stream(const char *name)
+/* Tell a failure in its turn, as if it had happened only now. */
+static void report(const struct batch_failure *failure)
 {
-	static struct sample sample;
-	struct reader *reader = reader_open(name);
-	int found = reader == NULL ? -1 : sample_read(reader, &sample);
-	while (found > 0) {
-		char key[RECORD_KEY_MOST + 1];
-		memcpy(key, sample.parts[0].record.key, sizeof key);
-		int status = take_sample(&sample);
-		sample_clear(&sample);
-		if (status != 0)
-			report_failure(key);
-		found = sample_read(reader, &sample);
-	}
-	if (found < 0)
-		report_damage(reader != NULL ? reader_name(reader) : name);
-	reader_close(reader);
+	bool told = failure->reason != NULL && (failure->key != NULL || failure->damage);
+	if (!told || failure->error == ERROR_SYSTEM)
+		error_system("%s", told ? failure->reason : "out of memory");
+	else
+		error_input("%s", failure->reason);
+	if (failure->damage)
+		report_damage(failure->key);
+	else
+		report_failure(failure->key);
 }
 
-static void read_streams(char **operands, int count)
+static void write_replies(void)
 {
-	const char *name;
+	struct batch_failure failure;
 	int found;
-	struct names *names = names_open(operands, count, true);
-	if (names == NULL)
+	while ((found = batch_write(work.batch, &failure)) > 0) {
+		flush(); /* the report may be the end */
+		report(&failure);
+	}
+	if (found < 0)
 		program_fail(NULL);
-	while ((found = names_next(names, &name)) > 0)
-		read_stream(name);
-	if (found < 0)
-		report_damage(NULL);
-	names_close(names);
+	flush();
+	if (option.score == NULL)
+		work.records = batch_figures(work.batch).records;
+	progress_update(work.records);
 }
 
-static void read_prompts(void)
+/* Begin the answer to what came, or give the scores it is to get. False: only later. */
+static bool take(const struct inquiry *inquiry)
 {
-	struct lines lines;
-	if (lines_open(&lines, option.prompts, option.keyed ? LINES_KEYED : LINES_PLAIN) != 0)
-		program_fail(option.prompts);
-	int found;
-	while ((found = lines_next(&lines)) != 0) {
-		char number[24];
-		snprintf(number, sizeof number, "%zu", lines.number);
-		const char *key = found > 0 && lines.key != NULL ? lines.key : number;
-		if (found < 0 && error_kind() == ERROR_SYSTEM)
+	begin_work();
+	if (option.score != NULL && inquiry->kind == INQUIRY_QUESTION) {
+		if (score(inquiry) != 0)
+			report_failure(inquiry->key);
+		progress_update(++work.records);
+		return true;
+	}
+	int taken = batch_add(work.batch, inquiry);
+	if (taken < 0)
+		program_fail(NULL);
+	if (taken > 0)
+		write_replies();
+	return taken > 0;
+}
+
+/* Take what comes as long as there is room; wait for it when there is nothing else to do. False:
+ * nothing more will come. */
+static bool take_more(struct inlet *inlet)
+{
+	while (batch_has_room(work.batch)) {
+		bool idle = batch_running(work.batch) == 0;
+		if (idle)
+			end_work();
+		const struct inquiry *inquiry = *interrupt_flag() ? NULL : inlet_next(inlet, idle);
+		if (inquiry == NULL)
+			break;
+		if (inquiry->kind == INQUIRY_END)
+			return false;
+		if (!take(inquiry))
+			break;
+		inlet_pass(inlet);
+	}
+	return true;
+}
+
+/* One token more for each answer. */
+static void step(void)
+{
+	if (batch_step(work.batch) != 0)
+		program_fail(NULL);
+	write_replies();
+}
+
+static void answer_all(char **operands, int count)
+{
+	struct lines lines = { 0 };
+	struct inlet_plan plan = {
+		.language = &work.language, .question = option.prompt, .depth = work.most
+	};
+	if (option.prompts != NULL) {
+		plan.lines = &lines;
+		if (lines_open(&lines, option.prompts, option.keyed ? LINES_KEYED : LINES_PLAIN) != 0)
 			program_fail(option.prompts);
-		if (found < 0 || answer_question(key, lines.text, NULL, 0) != 0)
-			report_failure(key);
+	} else if (!option.no_image && (plan.names = names_open(operands, count, true)) == NULL) {
+		program_fail(NULL);
 	}
+	struct inlet *inlet = inlet_start(&plan);
+	if (inlet == NULL)
+		program_fail(NULL);
+	while (take_more(inlet) || batch_running(work.batch) > 0)
+		step();
+	end_work();
+	inlet_finish(inlet);
 	lines_close(&lines);
-}
-
-/* The picture of a talk: the first sample of FILE, with its key. */
-static float *talk_picture(const char *name, size_t *rows, char key[RECORD_KEY_MOST + 1])
-{
-	static struct sample sample;
-	if (strcmp(name, "-") == 0)
-		program_usage("--chat reads the turns from standard input; name a FILE with the picture");
-	struct reader *reader = reader_open(name);
-	int found = reader == NULL ? -1 : sample_read(reader, &sample);
-	if (found == 0)
-		error_input("holds no picture");
-	if (found > 0 && sample.parts[0].record.kind == RECORD_FAILED)
-		error_input("the picture failed: %.*s", (int)sample.parts[0].record.payload_size,
-		    (const char *)sample.parts[0].payload);
-	else if (found > 0)
-		memcpy(key, sample.parts[0].record.key, RECORD_KEY_MOST + 1);
-	float *picture = found > 0 && key[0] != '\0' ? picture_of(&sample, rows) : NULL;
-	sample_clear(&sample);
-	reader_close(reader);
-	if (picture == NULL) {
-		language_explain_input();
-		program_fail(name);
-	}
-	return picture;
+	if (plan.names != NULL)
+		names_close(plan.names);
 }
 
 static int answer_turn(struct dialogue *dialogue, const char *key, const char *question)
 {
 	struct answer answer = { 0 };
-	interrupt_hold();
+	begin_work();
 	int status = dialogue_ask(dialogue, question);
 	if (status == 0)
 		status = outlet_answer(&work.outlet, work.generator, dialogue_generation(dialogue), key,
@@ -518,7 +506,7 @@ static int answer_turn(struct dialogue *dialogue, const char *key, const char *q
 	if (status == 0)
 		status = dialogue_answer(dialogue, answer.text != NULL ? answer.text : "", answer.size);
 	answer_clear(&answer);
-	end_record();
+	end_work();
 	work.records++;
 	work.rows += dialogue_rows(dialogue);
 	work.kept += dialogue_reused(dialogue);
@@ -530,10 +518,12 @@ static void talk(const char *name)
 	char key[RECORD_KEY_MOST + 1] = "";
 	size_t rows = 0;
 	float *picture = NULL;
-	if (!option.no_image)
-		picture = talk_picture(name, &rows, key);
-	else
+	if (strcmp(name, "-") == 0)
+		program_usage("--chat reads the turns from standard input; name a FILE with the picture");
+	if (option.no_image)
 		memcpy(key, "talk", sizeof "talk");
+	else if ((picture = inlet_first(&work.language, name, &rows, key)) == NULL)
+		program_fail(name);
 	struct dialogue *dialogue =
 	    dialogue_new(work.language.llama, work.generator, &work.language.rules, picture, rows);
 	if (dialogue == NULL)
@@ -559,6 +549,25 @@ static void talk(const char *name)
 	memory_release(picture);
 }
 
+static void tell_figures(void)
+{
+	struct batch_figures figures = batch_figures(work.batch);
+	char more[200] = "";
+	double average = figures.steps > 0 ? (double)figures.together / (double)figures.steps : 0;
+	if (!option.chat && option.score == NULL)
+		snprintf(more, sizeof more,
+		    "; at once %.1f on average, %zu at most (-b %zu); %llu prompt rows, %llu of them "
+		    "shared",
+		    average, figures.most, work.most, (unsigned long long)figures.rows,
+		    (unsigned long long)figures.shared);
+	message_note(NULL, "%llu records, %llu tokens, %.1f tokens/s%s",
+	    (unsigned long long)work.records, (unsigned long long)work.outlet.tokens,
+	    work.seconds > 0 ? (double)work.outlet.tokens / work.seconds : 0.0, more);
+	if (option.chat)
+		message_note(NULL, "%llu prompt rows, %llu of them kept from the turn before",
+		    (unsigned long long)work.rows, (unsigned long long)work.kept);
+}
+
 int main(int argc, char **argv)
 {
 	version_add_later(product_version);
@@ -572,22 +581,14 @@ int main(int argc, char **argv)
 	if (!output_is_terminal(work.outlet.output))
 		progress_begin("records", 0);
 	if (option.chat)
-		talk(operands[0]);
-	else if (option.prompts != NULL)
-		read_prompts();
-	else if (option.no_image && answer_question("1", option.prompt, NULL, 0) != 0)
-		report_failure("1");
-	else if (!option.no_image)
-		read_streams(operands, count);
+		talk(option.no_image ? "" : operands[0]);
+	else
+		answer_all(operands, count);
 	progress_clear();
 	if (candidates_all_met(&work.candidates) != 0)
 		message_error(option.score);
 	if (common.verbose)
-		message_note(NULL, "%llu records, %llu tokens", (unsigned long long)work.records,
-		    (unsigned long long)work.outlet.tokens);
-	if (common.verbose && option.chat)
-		message_note(NULL, "%llu prompt rows, %llu of them kept from the turn before",
-		    (unsigned long long)work.rows, (unsigned long long)work.kept);
+		tell_figures();
 	if (work.damaged && has_file())
 		stop();
 	if (work.language.unnamed)

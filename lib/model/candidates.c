@@ -10,7 +10,7 @@
 enum { MOST_CANDIDATES = 1 << 20 };
 
 static int read_answer(struct given_answer *answer, const struct lines *lines,
-    const struct bpe *bpe, const struct bpe_options *options)
+    const struct bpe *bpe, const struct bpe_options *options, int32_t end)
 {
 	size_t size = strlen(lines->text);
 	if (size == 0)
@@ -22,11 +22,11 @@ static int read_answer(struct given_answer *answer, const struct lines *lines,
 		return -1;
 	if (bpe_encode(bpe, answer->text, size, options, &answer->ids) != 0)
 		return error_context("line %zu", lines->number);
-	return 0;
+	return end >= 0 ? ids_add(&answer->ids, end) : 0;
 }
 
-int candidates_read(struct candidates *candidates, struct lines *lines, const struct bpe *bpe,
-    const struct bpe_options *options)
+static int read_all(struct candidates *candidates, struct lines *lines, const struct bpe *bpe,
+    const struct bpe_options *options, int32_t end)
 {
 	int found;
 	while ((found = lines_next(lines)) > 0) {
@@ -39,12 +39,23 @@ int candidates_read(struct candidates *candidates, struct lines *lines, const st
 		candidates->at = at;
 		struct given_answer *answer = &candidates->at[candidates->count++];
 		*answer = (struct given_answer){ 0 };
-		if (read_answer(answer, lines, bpe, options) != 0)
+		if (read_answer(answer, lines, bpe, options, end) != 0)
 			return -1;
 	}
 	if (found == 0 && candidates->count == 0)
 		return error_input("holds no answer");
 	return found;
+}
+
+int candidates_open(struct candidates *candidates, const char *path, const struct bpe *bpe,
+    const struct bpe_options *options, int32_t end)
+{
+	struct lines lines;
+	if (lines_open(&lines, path, LINES_OPTIONAL) != 0)
+		return -1;
+	int status = read_all(candidates, &lines, bpe, options, end);
+	lines_close(&lines);
+	return status != 0 ? error_as(ERROR_SYSTEM) : 0;
 }
 
 void candidates_meet(struct candidates *candidates, const char *key)

@@ -14,8 +14,8 @@
 struct given_answer {
 	char *key; /* NULL: for every record */
 	char *text;
-	struct ids ids; /* without eos */
-	bool met;       /* a record of its key came */
+	struct ids ids;
+	bool met; /* a record of its key came */
 };
 
 struct candidates {
@@ -23,9 +23,10 @@ struct candidates {
 	size_t count, capacity;
 };
 
-/* Read and tokenise all lines, one at least. 0, or -1 with a recorded error that names the line. */
-int candidates_read(struct candidates *candidates, struct lines *lines, const struct bpe *bpe,
-    const struct bpe_options *options);
+/* Read and tokenise all lines of the file at path, one at least; end is the token that each answer
+ * ends with, or -1. 0, or -1 with an ERROR_SYSTEM that names the line. */
+int candidates_open(struct candidates *candidates, const char *path, const struct bpe *bpe,
+    const struct bpe_options *options, int32_t end);
 
 /* A record of this key came. */
 void candidates_meet(struct candidates *candidates, const char *key);

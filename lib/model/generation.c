@@ -2,6 +2,7 @@
 #include "model/generation.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -35,12 +36,13 @@ struct generation {
 	size_t count, most; /* most: max_new, or what positions leave */
 	double sum;
 	enum generation_finish finish;
+	char failure[200]; /* GENERATION_FAILED: why */
 };
 
 const char *generation_finish_name(enum generation_finish finish)
 {
 	static const char *const names[] = { "running", "eos", "stop", "length", "positions",
-		"interrupted" };
+		"interrupted", "failed" };
 	return names[finish];
 }
 
@@ -186,8 +188,9 @@ static int inherit_caches(struct generation *generation)
 				break;
 		}
 		kept[i] = old[free_slot++];
-		if (i < live && llama_cache_copy(kept[i], old[beam_parent(generation->search, i)],
-		                    generation->prompt) != 0)
+		if (i < live &&
+		    llama_cache_copy(kept[i], old[beam_parent(generation->search, i)], generation->prompt,
+		        llama_cache_length(old[beam_parent(generation->search, i)])) != 0)
 			return -1;
 	}
 	memcpy(old, kept, beams * sizeof *kept);
@@ -260,10 +263,27 @@ static int begin_beams(struct generation *generation)
 	generation->search = beam_new(&rules);
 	if (generation->search == NULL)
 		return -1;
-	for (size_t i = 1; i < settings->beams; i++)
-		if (llama_cache_copy(generation->caches[i], generation->caches[0], 0) != 0)
-			return -1;
-	return 0;
+	return llama_cache_fork(generation->caches, settings->beams);
+}
+
+int generation_prefix(struct generation *generation, const float *rows, size_t count)
+{
+	llama_cache_truncate(generation->caches[0], 0);
+	return llama_prefill(
+	    generation->generator->llama, generation->caches[0], rows, count, false, NULL);
+}
+
+int generation_share(struct generation *generation, const struct generation *source, size_t count)
+{
+	if (source == generation)
+		return 0; /* generation_begin() keeps them */
+	return llama_cache_copy(generation->caches[0], source->caches[0], 0, count);
+}
+
+void generation_rest(struct generation *generation)
+{
+	for (size_t i = 0; i < generation->generator->settings.beams; i++)
+		llama_cache_clear(generation->caches[i]);
 }
 
 int generation_begin(
@@ -324,6 +344,16 @@ static int gather(struct generator *generator, struct generation *const *batch, 
 	    generator->llama, generator->caches, generator->ids, rows, generator->logits);
 }
 
+/* The scores of one generation are of no use: it ends, the others do not. Memory is for all. */
+static int fail_one(struct generation *generation)
+{
+	if (error_kind() == ERROR_SYSTEM)
+		return -1;
+	snprintf(generation->failure, sizeof generation->failure, "%s", error_text());
+	generation_stop(generation, GENERATION_FAILED);
+	return 0;
+}
+
 int generator_step(struct generator *generator, struct generation *const *batch, size_t count)
 {
 	if (count == 0)
@@ -335,7 +365,7 @@ int generator_step(struct generator *generator, struct generation *const *batch,
 		size_t rows = width_of(batch[i]);
 		int status =
 		    batch[i]->search != NULL ? choose_beams(batch[i], scores) : choose(batch[i], scores);
-		if (status != 0)
+		if (status != 0 && fail_one(batch[i]) != 0)
 			return -1;
 		scores += rows * generator->vocabulary;
 	}
@@ -362,6 +392,11 @@ void generation_stop(struct generation *generation, enum generation_finish finis
 enum generation_finish generation_finish(const struct generation *generation)
 {
 	return generation->finish;
+}
+
+int generation_failure(const struct generation *generation)
+{
+	return error_input("%s", generation->failure);
 }
 
 size_t generation_results(const struct generation *generation)

@@ -64,6 +64,7 @@ enum generation_finish {
 	GENERATION_LENGTH,      /* max_new */
 	GENERATION_POSITIONS,   /* the model's positions are used up */
 	GENERATION_INTERRUPTED, /* generation_stop() */
+	GENERATION_FAILED,      /* no next token can be chosen: generation_failure() */
 };
 const char *generation_finish_name(enum generation_finish finish);
 
@@ -83,14 +84,27 @@ void generation_release(struct generation *generation);         /* NULL is fine 
 int generation_begin(
     struct generation *generation, size_t keep, const float *rows, size_t count, uint64_t stream);
 
+/* A prompt in two parts, for records that begin alike: run the first `count` rows alone and choose
+ * nothing; or take the first `count` rows of the prompt that source (which may be the generation
+ * itself) was begun with. Either gives the same bytes. generation_begin() with keep = count
+ * follows. 0, or -1: memory. */
+int generation_prefix(struct generation *generation, const float *rows, size_t count);
+int generation_share(struct generation *generation, const struct generation *source, size_t count);
+
+/* Give the memory of keys and values back until the next record; what they held is gone. */
+void generation_rest(struct generation *generation);
+
 /* One token more for each of count generations that are not done; the weights are read once. What
- * one gets does not depend on the others. 0 or -1. */
+ * one gets does not depend on the others; one whose scores are not numbers ends with
+ * GENERATION_FAILED, and the others go on. 0, or -1: memory. */
 int generator_step(struct generator *generator, struct generation *const *batch, size_t count);
 
 bool generation_done(const struct generation *generation);
 bool generation_has_beams(const struct generation *generation);
 void generation_stop(struct generation *generation, enum generation_finish finish);
 enum generation_finish generation_finish(const struct generation *generation);
+/* GENERATION_FAILED: record why (ERROR_INPUT). Returns -1. */
+int generation_failure(const struct generation *generation);
 
 /* An answer: ids with the eos that ended it. */
 struct generation_result {

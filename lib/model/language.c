@@ -54,6 +54,18 @@ int language_open(struct language *language, const char *model, const char *temp
 	return 0;
 }
 
+int language_adapt(struct language *language, const char *const *paths, int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (llama_adapt(language->llama, paths[i]) == 0)
+			continue;
+		if (strstr(error_text(), paths[i]) == NULL)
+			error_context("%s", paths[i]);
+		return error_as(ERROR_SYSTEM);
+	}
+	return 0;
+}
+
 void language_close(struct language *language)
 {
 	template_close(language->template);

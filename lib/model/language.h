@@ -25,6 +25,8 @@ struct language {
 /* Open llm.zv of the model with its tokenizer. template: a name or file, NULL: the model's own
  * ("plain" if it names none); raw: no template. 0, or -1 with a recorded error. */
 int language_open(struct language *language, const char *model, const char *template, bool raw);
+/* Apply LoRA adapters, one upon the other. 0, or -1 with an ERROR_SYSTEM that names the file. */
+int language_adapt(struct language *language, const char *const *paths, int count);
 void language_close(struct language *language);
 
 /* The texts that end an answer: the template's, then count more. A new array of pointers to them

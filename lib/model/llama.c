@@ -169,7 +169,7 @@ int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *r
 	size_t before = cache->length, block = 0;
 	if (count == 0)
 		return error_input("the prompt is empty");
-	if (llama_cache_extend(cache, count) < 0 ||
+	if (llama_cache_unite(cache) < 0 || llama_cache_extend(cache, count) < 0 ||
 	    make_room(llama, count < PREFILL_ROWS ? count : PREFILL_ROWS) < 0)
 		return -1;
 	for (size_t done = 0; done < count; done += block) {
@@ -181,7 +181,7 @@ int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *r
 			return -1;
 		}
 	}
-	if (all)
+	if (all || logits == NULL)
 		return 0;
 	return lora_forward(llama, &llama->head, llama->normal + (block - 1) * llama->width, 1, true,
 	    logits, LINEAR_STORE);
@@ -196,10 +196,13 @@ static int decode_layer(
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		struct llama_cache *cache = caches[i];
-		size_t at = cache->length * cache->width, bytes = cache->width * sizeof(float);
+		const struct llama_prefix *prefix = cache->prefix;
+		size_t own = cache->length - cache->shared;
+		size_t at = own * cache->width, bytes = cache->width * sizeof(float);
 		memcpy(cache->k[n] + at, llama->k + i * cache->width, bytes);
 		memcpy(cache->v[n] + at, llama->v + i * cache->width, bytes);
-		llama->keys[i] = (struct attention_cache){ cache->k[n], cache->v[n], cache->length + 1 };
+		llama->keys[i] = (struct attention_cache){ prefix ? prefix->k[n] : NULL,
+			prefix ? prefix->v[n] : NULL, cache->shared, cache->k[n], cache->v[n], own + 1 };
 	}
 	if (attention_decode(llama->q, llama->keys, count, llama->heads, llama->kv_heads,
 	        llama->head_width, llama->context) < 0 ||

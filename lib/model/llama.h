@@ -31,17 +31,25 @@ struct llama_cache *llama_cache_new(struct llama *llama); /* NULL: memory */
 void llama_cache_release(struct llama_cache *cache);
 /* Forget rows from length on (a chat that goes back), keep those before. */
 void llama_cache_truncate(struct llama_cache *cache, size_t length);
-/* Make target hold what source holds (beams); their first `same` rows are the same already. 0, or
- * -1: memory. */
-int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source, size_t same);
+/* Make target hold the first `length` rows of source, which has them (beams, a shared prompt);
+ * `same` of them are the same already. 0, or -1: memory. */
+int llama_cache_copy(
+    struct llama_cache *target, const struct llama_cache *source, size_t same, size_t length);
+/* Let the others begin with the rows that the first holds, which lie in one place for all from now
+ * on. 0 or -1: memory. */
+int llama_cache_fork(struct llama_cache *const *caches, size_t count);
+size_t llama_cache_length(const struct llama_cache *cache); /* rows held */
+void llama_cache_clear(struct llama_cache *cache);          /* forget all; gives memory back */
+/* Bytes of memory that a row of a sequence takes. */
+size_t llama_cache_row(const struct llama *llama);
 
 /* Rows of the embedding table: ids[count] -> rows [count][width]. ids must be in range. */
 void llama_embed(const struct llama *llama, const int32_t *ids, size_t count, float *rows);
 
 /* Run rows [count][width] (embeddings or projected image vectors) through the model behind what
- * cache holds. logits: [count][vocabulary] of all rows if all, else [vocabulary] of the last row.
- * 0, or -1: no rows, or the sequence would be longer than llama_positions() (ERROR_INPUT), or
- * memory. */
+ * cache holds. logits: [count][vocabulary] of all rows if all, else [vocabulary] of the last row;
+ * NULL: nobody wants them yet. 0, or -1: no rows, or the sequence would be longer than
+ * llama_positions() (ERROR_INPUT), or memory. */
 int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *rows, size_t count,
     bool all, float *logits);
 

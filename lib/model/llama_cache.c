@@ -7,7 +7,10 @@
 
 #include <string.h>
 
-enum { ROWS_LEAST = 64 };
+enum {
+	ROWS_BLOCK = 64,    /* a cache grows by so many rows, */
+	GROWTH_DIVISOR = 8, /* or by this part of what it has, which bounds the copying */
+};
 
 struct llama_cache *llama_cache_new(struct llama *llama)
 {
@@ -25,16 +28,41 @@ struct llama_cache *llama_cache_new(struct llama *llama)
 	return NULL;
 }
 
+static void release_rows(size_t layers, float **k, float **v)
+{
+	for (size_t n = 0; n < layers; n++) {
+		memory_release(k[n]);
+		memory_release(v[n]);
+		k[n] = v[n] = NULL;
+	}
+}
+
+static void leave_prefix(struct llama_cache *cache)
+{
+	struct llama_prefix *prefix = cache->prefix;
+	cache->prefix = NULL;
+	cache->shared = 0;
+	if (!prefix || --prefix->holders > 0)
+		return;
+	release_rows(prefix->layers, prefix->k, prefix->v);
+	memory_release(prefix->k);
+	memory_release(prefix->v);
+	memory_release(prefix);
+}
+
+void llama_cache_clear(struct llama_cache *cache)
+{
+	leave_prefix(cache);
+	release_rows(cache->layers, cache->k, cache->v);
+	cache->length = cache->room = 0;
+}
+
 void llama_cache_release(struct llama_cache *cache)
 {
 	if (!cache)
 		return;
-	for (size_t n = 0; n < cache->layers; n++) {
-		if (cache->k)
-			memory_release(cache->k[n]);
-		if (cache->v)
-			memory_release(cache->v[n]);
-	}
+	if (cache->k && cache->v)
+		llama_cache_clear(cache);
 	memory_release(cache->k);
 	memory_release(cache->v);
 	memory_release(cache);
@@ -44,6 +72,20 @@ void llama_cache_truncate(struct llama_cache *cache, size_t length)
 {
 	if (length < cache->length)
 		cache->length = length;
+	if (cache->length < cache->shared)
+		cache->shared = cache->length;
+	if (cache->shared == 0)
+		leave_prefix(cache);
+}
+
+size_t llama_cache_length(const struct llama_cache *cache)
+{
+	return cache->length;
+}
+
+size_t llama_cache_row(const struct llama *llama)
+{
+	return 2 * llama->layers * llama->kv_heads * llama->head_width * sizeof(float);
 }
 
 /* Move one layer's rows to a larger block. */
@@ -53,7 +95,7 @@ static int enlarge(const struct llama_cache *cache, float **rows, size_t room)
 	if (!larger)
 		return -1;
 	if (*rows)
-		memcpy(larger, *rows, cache->length * cache->width * sizeof **rows);
+		memcpy(larger, *rows, (cache->length - cache->shared) * cache->width * sizeof **rows);
 	memory_release(*rows);
 	*rows = larger;
 	return 0;
@@ -64,13 +106,13 @@ int llama_cache_extend(struct llama_cache *cache, size_t rows)
 	if (rows > cache->most - cache->length)
 		return error_input("the sequence would be %zu tokens long, the model takes up to %zu",
 		    cache->length + rows, cache->most);
-	size_t needed = cache->length + rows, room = cache->room + cache->room / 2;
+	size_t needed = cache->length - cache->shared + rows;
+	size_t room = cache->room + cache->room / GROWTH_DIVISOR;
 	if (needed <= cache->room)
 		return 0;
 	if (room < needed)
 		room = needed;
-	if (room < ROWS_LEAST)
-		room = ROWS_LEAST;
+	room = (room + ROWS_BLOCK - 1) / ROWS_BLOCK * ROWS_BLOCK; /* positions are few: no overflow */
 	if (room > cache->most)
 		room = cache->most;
 	for (size_t n = 0; n < cache->layers; n++)
@@ -80,17 +122,79 @@ int llama_cache_extend(struct llama_cache *cache, size_t rows)
 	return 0;
 }
 
-int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source, size_t same)
+/* Rows from..to-1 of a sequence, whose first lie in prefix, to target. */
+static void copy_rows(const struct llama_cache *source, const float *prefix, const float *rows,
+    size_t from, size_t to, float *target)
 {
-	target->length = same;
-	if (llama_cache_extend(target, source->length - same) < 0)
-		return -1;
-	size_t from = same * source->width,
-	       bytes = (source->length - same) * source->width * sizeof(float);
-	for (size_t n = 0; bytes > 0 && n < source->layers; n++) {
-		memcpy(target->k[n] + from, source->k[n] + from, bytes);
-		memcpy(target->v[n] + from, source->v[n] + from, bytes);
+	size_t width = source->width, border = source->shared < to ? source->shared : to;
+	if (from < border) {
+		memcpy(target, prefix + from * width, (border - from) * width * sizeof *target);
+		target += (border - from) * width;
+		from = border;
 	}
-	target->length = source->length;
+	if (from < to)
+		memcpy(
+		    target, rows + (from - source->shared) * width, (to - from) * width * sizeof *target);
+}
+
+int llama_cache_copy(
+    struct llama_cache *target, const struct llama_cache *source, size_t same, size_t length)
+{
+	llama_cache_truncate(target, same);
+	if (llama_cache_extend(target, length - same) < 0)
+		return -1;
+	size_t at = (same - target->shared) * target->width;
+	for (size_t n = 0; length > same && n < source->layers; n++) {
+		const struct llama_prefix *prefix = source->prefix;
+		copy_rows(
+		    source, prefix ? prefix->k[n] : NULL, source->k[n], same, length, target->k[n] + at);
+		copy_rows(
+		    source, prefix ? prefix->v[n] : NULL, source->v[n], same, length, target->v[n] + at);
+	}
+	target->length = length;
+	return 0;
+}
+
+int llama_cache_unite(struct llama_cache *cache)
+{
+	if (!cache->prefix)
+		return 0;
+	struct llama_cache whole = *cache;
+	whole.length = whole.room = whole.shared = 0;
+	whole.prefix = NULL;
+	whole.k = memory_allocate_zero(cache->layers, sizeof *whole.k);
+	whole.v = memory_allocate_zero(cache->layers, sizeof *whole.v);
+	int result = whole.k && whole.v ? llama_cache_copy(&whole, cache, 0, cache->length) : -1;
+	struct llama_cache *old = result < 0 ? &whole : cache; /* which of them goes */
+	if (old->k && old->v)
+		llama_cache_clear(old);
+	memory_release(old->k);
+	memory_release(old->v);
+	if (result == 0)
+		*cache = whole;
+	return result;
+}
+
+int llama_cache_fork(struct llama_cache *const *caches, size_t count)
+{
+	struct llama_cache *first = caches[0];
+	struct llama_prefix *prefix = memory_allocate_zero(1, sizeof *prefix);
+	float **k = memory_allocate_zero(first->layers, sizeof *k);
+	float **v = memory_allocate_zero(first->layers, sizeof *v);
+	if (!prefix || !k || !v || llama_cache_unite(first) < 0) {
+		memory_release(prefix);
+		memory_release(k);
+		memory_release(v);
+		return -1;
+	}
+	*prefix = (struct llama_prefix){ count, first->layers, first->k, first->v };
+	first->k = k;
+	first->v = v;
+	first->room = 0;
+	for (size_t i = 0; i < count; i++) {
+		llama_cache_truncate(caches[i], i == 0 ? first->length : 0);
+		caches[i]->prefix = prefix;
+		caches[i]->shared = caches[i]->length = first->length;
+	}
 	return 0;
 }

@@ -4,12 +4,25 @@
 
 #include <stddef.h>
 
-struct llama_cache {
-	size_t layers, width; /* width: kv_heads * head_width */
-	size_t most;          /* positions of the model */
-	size_t length, room;  /* rows filled, rows allocated */
-	float **k, **v;       /* [layers], each [room][width]; keys are turned already */
+/* Rows that several sequences begin with: never written again. */
+struct llama_prefix {
+	size_t holders;
+	size_t layers;
+	float **k, **v; /* [layers], each [rows][width] */
 };
+
+struct llama_cache {
+	size_t layers, width;        /* width: kv_heads * head_width */
+	size_t most;                 /* positions of the model */
+	size_t length, room;         /* rows of the sequence; rows that k and v have room for */
+	size_t shared;               /* of length, those that lie in prefix */
+	struct llama_prefix *prefix; /* NULL where shared is 0 */
+	float **k,
+	    **v; /* [layers], each [room][width]: the rows from shared on; keys are turned already */
+};
+
+/* Make the rows lie in one place, for llama_prefill(). 0 or -1: memory. */
+int llama_cache_unite(struct llama_cache *cache);
 
 /* Make room for rows more rows. 0, or -1: longer than the model's positions, or memory. */
 int llama_cache_extend(struct llama_cache *cache, size_t rows);

@@ -39,87 +39,130 @@ static void draft_drop(struct draft *draft)
 	free(draft->bytes);
 }
 
-/* Send what of the answer is settled, or all of it, and not shown yet. */
-static int show(struct outlet *outlet, const struct answer *answer, bool all, size_t *shown)
+void outlet_begin(const struct outlet *outlet, struct outlet_reply *reply)
 {
-	size_t settled = all ? answer->size : answer_settled(answer);
+	*reply = (struct outlet_reply){ 0 };
+	answer_begin(&reply->answer, outlet->stops, outlet->stop_count);
+}
+
+void outlet_end(struct outlet_reply *reply)
+{
+	answer_clear(&reply->answer);
+	free(reply->bytes);
+	*reply = (struct outlet_reply){ 0 };
+}
+
+int outlet_show(struct outlet *outlet, struct outlet_reply *reply, const char *key)
+{
+	size_t settled = answer_settled(&reply->answer);
 	struct draft draft;
-	if (settled <= *shown)
+	if (!outlet->growing || (reply->open && settled <= reply->shown))
 		return 0;
 	if (draft_begin(&draft) != 0)
 		return -1;
-	reply_write_text(draft.stream, &outlet->form, answer->text + *shown, settled - *shown);
-	*shown = settled;
+	if (!reply->open)
+		reply_write_key(draft.stream, &outlet->form, key);
+	if (settled > reply->shown) {
+		reply_write_text(
+		    draft.stream, &outlet->form, reply->answer.text + reply->shown, settled - reply->shown);
+		reply->shown = settled;
+	}
+	reply->open = outlet->line_open = true;
 	return draft_send(&draft, outlet);
 }
 
-/* Add the tokens that are new since *fed; the last time (all) also what the decoder holds back. */
-static int feed(struct outlet *outlet, const struct generation *generation, bool all, size_t *fed,
-    struct answer *answer)
+int outlet_send(struct outlet *outlet, struct outlet_reply *reply)
+{
+	outlet->line_open = false;
+	if (reply->size == 0)
+		return 0;
+	if (output_write(outlet->output, reply->bytes, reply->size) != 0)
+		return error_context("%s", output_name(outlet->output));
+	return 0;
+}
+
+/* Add the tokens that are new; the last time (all) also what the decoder holds back. */
+static int feed(const struct outlet *outlet, const struct generation *generation, bool all,
+    struct outlet_reply *reply)
 {
 	if (generation_results(generation) == 0)
 		return 0;
 	struct generation_result result = generation_result(generation, 0);
-	for (; *fed < result.count; ++*fed)
-		if (answer_add_token(answer, outlet->bpe, result.ids[*fed]) != 0)
+	for (; reply->fed < result.count; reply->fed++)
+		if (answer_add_token(&reply->answer, outlet->bpe, result.ids[reply->fed]) != 0)
 			return -1;
-	return all ? answer_add_token(answer, outlet->bpe, -1) : 0;
+	return all ? answer_add_token(&reply->answer, outlet->bpe, -1) : 0;
 }
 
-/* All tokens of a generation to answer. With beams the text is known only in the end. */
-static int run(struct outlet *outlet, struct generator *generator, struct generation *generation,
-    struct answer *answer)
+/* The whole reply, or what of it is not shown yet. */
+static int format(struct outlet *outlet, struct outlet_reply *reply,
+    const struct generation *generation, const char *key, size_t turn)
 {
-	size_t fed = 0, shown = 0;
-	bool beams = generation_has_beams(generation);
-	for (;;) {
-		if (!beams && feed(outlet, generation, false, &fed, answer) != 0)
-			return -1;
-		if (outlet->growing && show(outlet, answer, false, &shown) != 0)
-			return -1;
-		if (generation_done(generation))
-			break;
-		if (answer->stopped)
-			generation_stop(generation, GENERATION_STOP);
-		else if (outlet->interrupted != NULL && *outlet->interrupted)
-			generation_stop(generation, GENERATION_INTERRUPTED);
-		else if (generator_step(generator, &generation, 1) != 0)
-			return -1;
+	struct draft draft;
+	int status = 0;
+	if (draft_begin(&draft) != 0)
+		return -1;
+	if (reply->open) {
+		reply_write_text(draft.stream, &outlet->form, reply->answer.text + reply->shown,
+		    reply->answer.size - reply->shown);
+		reply_write_end(draft.stream, &outlet->form);
+	} else {
+		status = reply_write(
+		    draft.stream, &outlet->form, key, turn, generation, &reply->answer, outlet->bpe);
 	}
-	if (feed(outlet, generation, true, &fed, answer) != 0)
+	if (status != 0) {
+		draft_drop(&draft);
+		return -1;
+	}
+	status = textout_close(draft.stream);
+	reply->bytes = draft.bytes;
+	reply->size = draft.size;
+	return status;
+}
+
+int outlet_follow(struct outlet *outlet, struct outlet_reply *reply, struct generation *generation,
+    const char *key, size_t turn)
+{
+	/* with beams the text is known only in the end */
+	if (!generation_has_beams(generation) && feed(outlet, generation, false, reply) != 0)
+		return -1;
+	if (!generation_done(generation) && reply->answer.stopped)
+		generation_stop(generation, GENERATION_STOP);
+	else if (!generation_done(generation) && outlet->interrupted != NULL && *outlet->interrupted)
+		generation_stop(generation, GENERATION_INTERRUPTED);
+	if (!generation_done(generation))
+		return 0;
+	if (generation_finish(generation) == GENERATION_FAILED)
+		return generation_failure(generation);
+	if (feed(outlet, generation, true, reply) != 0)
 		return -1;
 	if (generation_results(generation) > 0)
 		outlet->tokens += generation_result(generation, 0).count;
-	return outlet->growing ? show(outlet, answer, true, &shown) : 0;
+	return format(outlet, reply, generation, key, turn);
 }
 
 int outlet_answer(struct outlet *outlet, struct generator *generator, struct generation *generation,
     const char *key, size_t turn, struct answer *answer)
 {
-	struct draft draft;
-	answer_begin(answer, outlet->stops, outlet->stop_count);
-	if (outlet->growing) {
-		if (draft_begin(&draft) != 0)
-			return -1;
-		reply_write_key(draft.stream, &outlet->form, key);
-		outlet->line_open = true;
-		if (draft_send(&draft, outlet) != 0)
-			return -1;
-	}
-	if (run(outlet, generator, generation, answer) != 0 || draft_begin(&draft) != 0)
-		return -1;
+	struct outlet_reply reply;
+	outlet_begin(outlet, &reply);
 	int status = 0;
-	if (outlet->growing)
-		reply_write_end(draft.stream, &outlet->form);
-	else
-		status =
-		    reply_write(draft.stream, &outlet->form, key, turn, generation, answer, outlet->bpe);
-	if (status != 0) {
-		draft_drop(&draft);
-		return -1;
+	for (;;) {
+		status = outlet_follow(outlet, &reply, generation, key, turn);
+		if (status != 0 || generation_done(generation))
+			break;
+		status = outlet_show(outlet, &reply, key);
+		if (status == 0)
+			status = generator_step(generator, &generation, 1);
+		if (status != 0)
+			break;
 	}
-	outlet->line_open = false;
-	return draft_send(&draft, outlet);
+	if (status == 0)
+		status = outlet_send(outlet, &reply);
+	*answer = reply.answer;
+	reply.answer = (struct answer){ 0 };
+	outlet_end(&reply);
+	return status;
 }
 
 int outlet_failure(struct outlet *outlet, const char *key, const char *reason)

@@ -29,6 +29,28 @@ struct outlet {
 int outlet_answer(struct outlet *outlet, struct generator *generator, struct generation *generation,
     const char *key, size_t turn, struct answer *answer);
 
+/* The same in steps, for answers that grow side by side: what has become of one of them. */
+struct outlet_reply {
+	struct answer answer;
+	size_t fed, shown; /* ids that are part of the answer, bytes of it that are out */
+	bool open;         /* its key is out */
+	char *bytes;       /* the rest, formatted when the answer was complete; free() */
+	size_t size;
+};
+void outlet_begin(const struct outlet *outlet, struct outlet_reply *reply);
+void outlet_end(struct outlet_reply *reply); /* releases its memory */
+
+/* Take in what the generation has chosen since; end it at a stop text, or on an interrupt. When it
+ * is done then, the reply is formatted and the generation no longer needed. 0, or -1 with a recorded
+ * error (GENERATION_FAILED: why). */
+int outlet_follow(struct outlet *outlet, struct outlet_reply *reply, struct generation *generation,
+    const char *key, size_t turn);
+
+/* To be called for one answer at a time, until it is complete: send what of it is settled (growing
+ * answers only); send all that is left. 0 or -1. */
+int outlet_show(struct outlet *outlet, struct outlet_reply *reply, const char *key);
+int outlet_send(struct outlet *outlet, struct outlet_reply *reply);
+
 /* An item that failed: see reply_write_failure(). 0 or -1. */
 int outlet_failure(struct outlet *outlet, const char *key, const char *reason);
 

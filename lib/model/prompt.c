@@ -94,6 +94,27 @@ int prompt_embed(const struct llama *llama, const int32_t *sequence, size_t coun
 	return 0;
 }
 
+int prompt_fitting_sequence(const struct prompt_rules *rules, const struct llama *llama,
+    const struct template_turn *turns, size_t count, size_t picture_rows, struct ids *sequence)
+{
+	if (prompt_sequence(rules, turns, count, picture_rows, sequence) != 0)
+		return -1;
+	if (sequence->count == 0)
+		return error_input("the prompt is empty");
+	if (sequence->count > llama_positions(llama))
+		return error_input("the prompt takes %zu positions, the model has %zu", sequence->count,
+		    llama_positions(llama));
+	return 0;
+}
+
+size_t prompt_picture_end(const struct ids *sequence)
+{
+	size_t end = sequence->count;
+	while (end > 0 && sequence->at[end - 1] >= 0)
+		end--;
+	return end < sequence->count ? end : 0;
+}
+
 float *prompt_rows(const struct prompt_rules *rules, const struct llama *llama,
     const struct template_turn *turns, size_t turn_count, const float *picture, size_t picture_rows,
     size_t *count)
@@ -101,12 +122,7 @@ float *prompt_rows(const struct prompt_rules *rules, const struct llama *llama,
 	struct ids sequence = { 0 };
 	float *rows = NULL;
 	size_t total = 0;
-	int status = prompt_sequence(rules, turns, turn_count, picture_rows, &sequence);
-	if (status == 0 && sequence.count == 0)
-		status = error_input("the prompt is empty");
-	if (status == 0 && sequence.count > llama_positions(llama))
-		status = error_input("the prompt takes %zu positions, the model has %zu", sequence.count,
-		    llama_positions(llama));
+	int status = prompt_fitting_sequence(rules, llama, turns, turn_count, picture_rows, &sequence);
 	if (status == 0 && !checked_multiply(sequence.count, llama_width(llama), &total))
 		status = error_memory(SIZE_MAX);
 	if (status == 0)

@@ -48,7 +48,15 @@ struct bpe_options prompt_answer_options(const struct prompt_rules *rules);
 int prompt_embed(const struct llama *llama, const int32_t *sequence, size_t count,
     const float *picture, float *rows);
 
-/* Both in one: the rows [*count][width] of a dialogue. The caller releases them. NULL with a
+/* prompt_sequence() of a prompt that the model can read: neither empty nor too long. */
+int prompt_fitting_sequence(const struct prompt_rules *rules, const struct llama *llama,
+    const struct template_turn *turns, size_t count, size_t picture_rows, struct ids *sequence);
+
+/* Rows up to the picture's last, which questions about one picture have in common; 0: no picture,
+ * or nothing behind it. */
+size_t prompt_picture_end(const struct ids *sequence);
+
+/* All in one: the rows [*count][width] of a dialogue. The caller releases them. NULL with a
  * recorded error, as when the prompt is empty. */
 float *prompt_rows(const struct prompt_rules *rules, const struct llama *llama,
     const struct template_turn *turns, size_t turn_count, const float *picture, size_t picture_rows,

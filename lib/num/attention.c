@@ -137,13 +137,17 @@ static void decode_chunk(void *context, size_t chunk, int worker)
 	const struct attention_cache *cache = &run->caches[chunk / run->heads];
 	const float *q = run->q + chunk * width;
 	size_t kv_row = run->kv_heads * width, kv = head / (run->heads / run->kv_heads) * width;
-	float *scores = scratch_of(worker), *y = run->y + chunk * width;
+	float *scores = scratch_of(worker), *later = scores + cache->first, *y = run->y + chunk * width;
+	for (size_t key = 0; key < cache->first; key++)
+		scores[key] = run->kernels->dot(q, cache->first_k + key * kv_row + kv, width);
 	for (size_t key = 0; key < cache->keys; key++)
-		scores[key] = run->kernels->dot(q, cache->k + key * kv_row + kv, width);
-	run->kernels->softmax(scores, 1.0f / sqrtf((float)width), cache->keys);
+		later[key] = run->kernels->dot(q, cache->k + key * kv_row + kv, width);
+	run->kernels->softmax(scores, 1.0f / sqrtf((float)width), cache->first + cache->keys);
 	memset(y, 0, width * sizeof *y);
+	for (size_t key = 0; key < cache->first; key++)
+		run->kernels->add_scaled(y, cache->first_v + key * kv_row + kv, scores[key], width);
 	for (size_t key = 0; key < cache->keys; key++)
-		run->kernels->add_scaled(y, cache->v + key * kv_row + kv, scores[key], width);
+		run->kernels->add_scaled(y, cache->v + key * kv_row + kv, later[key], width);
 }
 
 int attention_decode(const float *q, const struct attention_cache *caches, size_t count,
@@ -152,7 +156,7 @@ int attention_decode(const float *q, const struct attention_cache *caches, size_
 	struct decode_run run = { kernels_get(), q, caches, heads, kv_heads, head_width, y };
 	size_t most = 0;
 	for (size_t i = 0; i < count; i++)
-		most = caches[i].keys > most ? caches[i].keys : most;
+		most = caches[i].first + caches[i].keys > most ? caches[i].first + caches[i].keys : most;
 	if (scratch_reserve(most) < 0)
 		return -1;
 	threads_run(count * heads, decode_chunk, &run);

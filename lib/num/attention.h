@@ -27,10 +27,13 @@ struct attention {
 int attention_forward(const struct attention *attention);
 
 /* One query row each of several sequences: q [count][heads * head_width] against k and v
- * [keys of that sequence][kv_heads * head_width] -> y like q. A sequence's numbers do not depend
- * on the others. 0 or -1 (memory). */
+ * [keys of that sequence][kv_heads * head_width] -> y like q. What several sequences begin with may
+ * lie in one place for all of them. A sequence's numbers depend neither on that nor on the others. 0
+ * or -1 (memory). */
 struct attention_cache {
-	const float *k, *v;
+	const float *first_k, *first_v; /* [first][kv_heads * head_width], behind which come */
+	size_t first;
+	const float *k, *v; /* [keys][kv_heads * head_width] */
 	size_t keys;
 };
 int attention_decode(const float *q, const struct attention_cache *caches, size_t count,

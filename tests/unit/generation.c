@@ -90,13 +90,31 @@ void llama_cache_truncate(struct llama_cache *cache, size_t length)
 }
 
 /* Rows that the caller says are the same are not touched: were they not, the scores would differ. */
-int llama_cache_copy(struct llama_cache *target, const struct llama_cache *source, size_t same)
+int llama_cache_copy(
+    struct llama_cache *target, const struct llama_cache *source, size_t same, size_t length)
 {
 	copied_calls++;
 	copied_same += same == 5;
-	memcpy(target->rows + same, source->rows + same, (source->count - same) * sizeof(uint64_t));
-	target->count = source->count;
+	memcpy(target->rows + same, source->rows + same, (length - same) * sizeof(uint64_t));
+	target->count = length;
 	return 0;
+}
+
+int llama_cache_fork(struct llama_cache *const *caches, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		*caches[i] = *caches[0];
+	return 0;
+}
+
+size_t llama_cache_length(const struct llama_cache *cache)
+{
+	return cache->count;
+}
+
+void llama_cache_clear(struct llama_cache *cache)
+{
+	cache->count = 0;
 }
 
 void llama_embed(const struct llama *llama, const int32_t *ids, size_t count, float *rows)
@@ -108,9 +126,17 @@ void llama_embed(const struct llama *llama, const int32_t *ids, size_t count, fl
 	}
 }
 
+static size_t poisoned; /* the length at which poisoned_row's sequence gives no numbers; 0: none */
+static uint64_t poisoned_row;
+
 static void scores_after(const struct llama_cache *cache, float *logits)
 {
 	uint64_t state = 7;
+	if (cache->count > 0 && cache->count == poisoned && cache->rows[0] == poisoned_row) {
+		for (int i = 0; i < VOCABULARY; i++)
+			logits[i] = NAN;
+		return;
+	}
 	for (size_t i = 0; i < cache->count; i++)
 		state = state * 6364136223846793005u + cache->rows[i] + 1;
 	struct random random = random_begin(state, 1);
@@ -127,7 +153,7 @@ int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *r
 		return error_input("too long");
 	for (size_t i = 0; i < count; i++) {
 		memcpy(&cache->rows[cache->count++], rows + i * WIDTH, sizeof(uint64_t));
-		if (all || i + 1 == count)
+		if (logits && (all || i + 1 == count))
 			scores_after(cache, all ? logits + i * VOCABULARY : logits);
 	}
 	return 0;
@@ -314,6 +340,96 @@ static void test_batch(struct llama *llama, bool sample, size_t beams)
 	generator_release(generator);
 }
 
+/* Begin a record of 5 rows with its first 3 from another generation (NULL: computed), and end it. */
+static void run_shared(struct generator *generator, struct generation *generation,
+    const struct generation *source, int n)
+{
+	float rows[5 * WIDTH];
+	prompt_of(n, 5, rows);
+	if ((source ? generation_share(generation, source, 3)
+	            : generation_prefix(generation, rows, 3)) != 0 ||
+	    generation_begin(generation, 3, rows + 3 * WIDTH, 2, (uint64_t)n) != 0)
+		return;
+	while (!generation_done(generation))
+		if (generator_step(generator, &generation, 1) != 0)
+			return;
+}
+
+static void test_share(struct llama *llama, size_t beams)
+{
+	struct generation_settings settings = plain();
+	settings.beams = beams;
+	struct generator *generator = generator_new(llama, &settings);
+	struct generation *single = generation_new(generator), *holder = generation_new(generator);
+	struct generation *other = generation_new(generator);
+	bool same = true;
+	for (int n = 0; n < 5; n++) {
+		run(generator, single, n);
+		struct generation_result wanted = generation_result(single, 0);
+		for (int way = 0; way < 3; way++) {
+			struct generation *generation = way == 1 ? other : holder;
+			run_shared(generator, generation, way == 0 ? NULL : holder, n);
+			struct generation_result got = generation_result(generation, 0);
+			same = same && got.count == wanted.count && got.score == wanted.score &&
+			       memcmp(got.ids, wanted.ids, got.count * sizeof *got.ids) == 0;
+		}
+		generation_rest(other);
+	}
+	TAP_OK(same,
+	    "a prompt in two parts, the first computed, copied or kept: the same answers (%d beams)",
+	    (int)beams);
+	generation_release(single);
+	generation_release(holder);
+	generation_release(other);
+	generator_release(generator);
+}
+
+/* One of three gets no numbers in the middle of its answer. */
+static void test_failure(struct llama *llama, size_t beams)
+{
+	struct generation_settings settings = plain();
+	settings.beams = beams;
+	settings.eos = -1;
+	struct generator *generator = generator_new(llama, &settings);
+	struct generation *together[3], *single = generation_new(generator);
+	float rows[5 * WIDTH];
+	prompt_of(1, 5, rows);
+	memcpy(&poisoned_row, rows, sizeof poisoned_row);
+	poisoned = 9;
+	for (int n = 0; n < 3; n++) {
+		together[n] = generation_new(generator);
+		prompt_of(n, 5, rows);
+		generation_begin(together[n], 0, rows, 5, (uint64_t)n);
+	}
+	int status = 0;
+	for (int step = 0; step < 19 && status == 0; step++) {
+		struct generation *batch[3];
+		size_t count = 0;
+		for (int n = 0; n < 3; n++)
+			if (!generation_done(together[n]))
+				batch[count++] = together[n];
+		status = generator_step(generator, batch, count);
+	}
+	TAP_OK(status == 0 && generation_finish(together[1]) == GENERATION_FAILED &&
+	           generation_failure(together[1]) == -1 && error_kind() == ERROR_INPUT &&
+	           strcmp(error_text(), "the model's scores are not numbers") == 0,
+	    "one whose scores are not numbers fails by itself (%d beams)", (int)beams);
+	poisoned = 0;
+	bool same = true;
+	for (int n = 0; n < 3; n += 2) {
+		run(generator, single, n);
+		struct generation_result one = generation_result(single, 0);
+		struct generation_result many = generation_result(together[n], 0);
+		same = same && one.count == 20 && many.count == 20 &&
+		       memcmp(one.ids, many.ids, one.count * sizeof *one.ids) == 0;
+	}
+	TAP_OK(same, "and the others go on as if it were not there");
+	generation_release(single);
+	for (int n = 0; n < 3; n++)
+		generation_release(together[n]);
+	generator_release(generator);
+}
+
 /* Each hypothesis' sum is what the model says about its ids from nothing: caches were inherited
  * by the right beams. */
 static void test_beams(struct llama *llama)
@@ -341,8 +457,8 @@ static void test_beams(struct llama *llama)
 	}
 	copied_same = copied_calls = 0;
 	run(generator, generation, 1);
-	TAP_OK(copied_calls > 10 && copied_same == copied_calls - 3,
-	    "the prompt is copied once to each beam, %zu copies later leave it alone", copied_same);
+	TAP_OK(copied_calls > 10 && copied_same == copied_calls,
+	    "the prompt is shared by the beams, %zu copies leave it alone", copied_same);
 	TAP_OK(seen == 80 && worst < 1e-5, "all beams' scores are those of their ids (off by %.1g)",
 	    worst);
 	generation_release(generation);
@@ -413,6 +529,10 @@ int main(void)
 	test_batch(&llama, false, 1);
 	test_batch(&llama, true, 1);
 	test_batch(&llama, false, 3);
+	test_share(&llama, 1);
+	test_share(&llama, 3);
+	test_failure(&llama, 1);
+	test_failure(&llama, 2);
 	test_beams(&llama);
 	test_seeds(&llama);
 	test_score(&llama);

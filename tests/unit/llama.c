@@ -120,7 +120,7 @@ static void check_greedy(struct llama *llama, const struct reference *reference)
 			wanted += step < prompts[i].greedy_count;
 			right += step < prompts[i].greedy_count && ids[i] == prompts[i].greedy[step];
 		}
-		llama_cache_copy(copy, caches[2], 0);
+		llama_cache_copy(copy, caches[2], 0, llama_cache_length(caches[2]));
 		llama_decode(llama, caches, ids, BATCH, logits);
 		llama_decode(llama, &copy, ids + 2, 1, alone);
 		same += memcmp(alone, logits + 2 * vocabulary, vocabulary * sizeof *alone) == 0;

@@ -156,7 +156,8 @@ static void check_decode(void)
 	float *q = values(2 * HEADS * WIDTH), *k = values(KEYS * KV_HEADS * WIDTH);
 	float *v = values(KEYS * KV_HEADS * WIDTH);
 	float y[2 * HEADS * WIDTH], alone[HEADS * WIDTH];
-	struct attention_cache caches[2] = { { k, v, KEYS }, { k, v, 5 } };
+	struct attention_cache caches[2] = { { .k = k, .v = v, .keys = KEYS },
+		{ .k = k, .v = v, .keys = 5 } };
 	struct attention attention = { HEADS, KV_HEADS, WIDTH, 1 / sqrtf(WIDTH), q, k, v, alone,
 		HEADS * WIDTH, KV_HEADS * WIDTH, HEADS * WIDTH, 1, KEYS, 1, 0, 0, 0, KEYS, 0 };
 	double right[WIDTH], most = attention_decode(q, caches, 2, HEADS, KV_HEADS, WIDTH, y);
@@ -169,6 +170,14 @@ static void check_decode(void)
 	attention_decode(q + HEADS * WIDTH, caches + 1, 1, HEADS, KV_HEADS, WIDTH, alone);
 	TAP_OK(memcmp(alone, y + HEADS * WIDTH, sizeof alone) == 0,
 	    "a sequence alone has the bytes it has in a batch");
+	bool same = true;
+	for (size_t first = 0; first < KEYS; first++) {
+		size_t at = first * KV_HEADS * WIDTH;
+		struct attention_cache parted = { k, v, first, k + at, v + at, KEYS - first };
+		attention_decode(q, &parted, 1, HEADS, KV_HEADS, WIDTH, alone);
+		same = same && memcmp(alone, y, sizeof alone) == 0;
+	}
+	TAP_OK(same, "a cache in two places gives the bytes of one");
 	memory_release(q);
 	memory_release(k);
 	memory_release(v);
