@@ -216,15 +216,13 @@ static int check_text(const struct qformer *qformer, const int32_t *text, size_t
 static int embed(struct qformer *qformer, size_t queries, const int32_t *text, size_t count)
 {
 	size_t width = qformer->width;
-	const struct linear *words = &qformer->word_embeddings;
 	if (check_text(qformer, text, count) < 0 || qformer_make_room(qformer, queries + count) < 0)
 		return -1;
 	if (queries > 0)
 		memcpy(qformer->x, qformer->query_tokens, queries * width * sizeof *qformer->x);
 	for (size_t i = 0; i < count; i++) {
 		float *row = qformer->x + (queries + i) * width;
-		size_t at = (size_t)text[i] * width * (words->dtype == 'f' ? 4 : 2);
-		kernels_get()->widen(words->dtype, (const char *)words->weight + at, row, width);
+		linear_weight(&qformer->word_embeddings, (size_t)text[i], 1, row);
 		kernels_get()->add(row, qformer->position_embeddings + i * width, width);
 	}
 	norm_rows(&qformer->norm, qformer->x, queries + count, qformer->x);
@@ -263,31 +261,34 @@ int qformer_caption_logits(struct qformer *qformer, const struct qformer_image *
 		return -1;
 	const float *last = qformer->x + (queries + count - 1) * width;
 	float *row = qformer->context;
-	linear_decode(&qformer->caption_dense, last, 1, row, LINEAR_STORE);
+	if (linear_decode(&qformer->caption_dense, last, 1, row, LINEAR_STORE) < 0)
+		return -1;
 	kernels_get()->gelu(row, NULL, width);
 	norm_rows(&qformer->caption_norm, row, 1, row);
-	linear_decode(&qformer->word_embeddings, row, 1, logits, LINEAR_STORE);
-	return 0;
+	return linear_decode(&qformer->word_embeddings, row, 1, logits, LINEAR_STORE);
 }
 
 int qformer_project(struct qformer *qformer, const float *query_output, float *soft_prompt)
 {
-	linear_decode(
-	    &qformer->llm_projection, query_output, qformer->queries, soft_prompt, LINEAR_STORE);
+	if (linear_decode(&qformer->llm_projection, query_output, qformer->queries, soft_prompt,
+	        LINEAR_STORE) < 0)
+		return -1;
 	return finite_check(soft_prompt, qformer->queries * qformer->llm_width, "the result holds");
 }
 
 int qformer_contrast(struct qformer *qformer, const float *query_output, float *features)
 {
-	linear_decode(
-	    &qformer->vision_projection, query_output, qformer->queries, features, LINEAR_STORE);
+	if (linear_decode(&qformer->vision_projection, query_output, qformer->queries, features,
+	        LINEAR_STORE) < 0)
+		return -1;
 	norm_unit(features, qformer->queries, qformer->contrast_width);
 	return finite_check(features, qformer->queries * qformer->contrast_width, "the result holds");
 }
 
 int qformer_contrast_text(struct qformer *qformer, const float *row, float *feature)
 {
-	linear_decode(&qformer->text_projection, row, 1, feature, LINEAR_STORE);
+	if (linear_decode(&qformer->text_projection, row, 1, feature, LINEAR_STORE) < 0)
+		return -1;
 	norm_unit(feature, 1, qformer->contrast_width);
 	return finite_check(feature, qformer->contrast_width, "the result holds");
 }
@@ -297,8 +298,9 @@ int qformer_match(struct qformer *qformer, const float *query_output, float logi
 	double sum[2] = { 0, 0 };
 	for (size_t i = 0; i < qformer->queries; i++) {
 		float row[2];
-		linear_decode(
-		    &qformer->match_head, query_output + i * qformer->width, 1, row, LINEAR_STORE);
+		if (linear_decode(
+		        &qformer->match_head, query_output + i * qformer->width, 1, row, LINEAR_STORE) < 0)
+			return -1;
 		sum[0] += (double)row[0];
 		sum[1] += (double)row[1];
 	}

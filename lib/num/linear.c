@@ -3,11 +3,14 @@
  * chunk of one item is one BLIS call. f32 weights are used where they lie; bf16 and f16 chunks are
  * widened into the worker's scratch once for up to ITEMS items.
  * Few rows, and decoding: dot products that stream W once for all rows, from kernels.h.
+ * Packed weights: packed.c.
  */
 #include "num/linear.h"
 #include "num/kernels.h"
+#include "num/packed.h"
 #include "num/product.h"
 #include "num/scratch.h"
+#include "base/packed.h"
 #include "base/threads.h"
 
 #include <stdbool.h>
@@ -103,10 +106,8 @@ int linear_forward(const struct linear *linear, const float *x, size_t items, si
 		.group = linear->dtype == 'f' ? 1 : ITEMS };
 	if (items == 0 || rows == 0 || linear->out == 0)
 		return 0;
-	if (rows <= forward.kernels->few_rows) {
-		linear_decode(linear, x, items * rows, y, then);
-		return 0;
-	}
+	if (rows <= forward.kernels->few_rows || packed_is(linear->dtype))
+		return linear_decode(linear, x, items * rows, y, then);
 	if (linear->dtype != 'f' && scratch_reserve(forward.columns * linear->in) < 0)
 		return -1;
 	forward.column_chunks = (linear->out + forward.columns - 1) / forward.columns;
@@ -156,11 +157,25 @@ static void decode_chunk(void *context, size_t chunk, int worker)
 			decode->kernels->gelu(decode->y + row * decode->linear->out + first, NULL, end - first);
 }
 
-void linear_decode(
+int linear_decode(
     const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then)
 {
+	if (packed_is(linear->dtype))
+		return packed_linear(linear, x, rows, y, then);
 	struct decode decode = {
 		.linear = linear, .kernels = kernels_get(), .x = x, .y = y, .rows = rows, .then = then
 	};
 	threads_run((linear->out + DECODE_OUT - 1) / DECODE_OUT, decode_chunk, &decode);
+	return 0;
+}
+
+void linear_weight(const struct linear *linear, size_t first, size_t count, float *rows)
+{
+	if (packed_is(linear->dtype)) {
+		packed_get(linear->dtype, linear->weight, linear->in, first, count, rows);
+		return;
+	}
+	size_t row = linear->in * (linear->dtype == 'f' ? 4 : 2);
+	kernels_get()->widen(
+	    linear->dtype, (const char *)linear->weight + first * row, rows, count * linear->in);
 }
