@@ -36,14 +36,6 @@ const char *packed_layout(char type)
 	return types[type == PACKED_INT4].layout;
 }
 
-char packed_from_name(const char *name)
-{
-	for (size_t i = 0; i < TYPES; i++)
-		if (strcmp(types[i].name, name) == 0)
-			return types[i].type;
-	return 0;
-}
-
 char packed_from_layout(const char *layout)
 {
 	for (size_t i = 0; i < TYPES; i++)

@@ -42,11 +42,11 @@ enum {
 
 bool packed_is(char type);
 
-/* "int8", "int4"; the second gives the type back, or 0. */
+/* "int8", "int4". */
 const char *packed_name(char type);
-char packed_from_name(const char *name);
 
-/* How the layout is called in a file: "int8-16x4", "int4-16x4". */
+/* How the layout is called in a file: "int8-16x4", "int4-16x4"; the second gives the type back, or
+ * 0. */
 const char *packed_layout(char type);
 char packed_from_layout(const char *layout);
 

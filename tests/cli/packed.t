@@ -64,6 +64,22 @@ for type in int8 int4; do
 	done
 done
 
+# --- training ---
+
+for i in 1 2 3 4; do echo "{\"text\":\"a cat sits on mat $i\"}"; done >texts.jsonl
+zv-import -q -o frozen --dtype llm=int8 seed >/dev/null
+train() { zv-train text -q -m frozen texts.jsonl --steps 3 -b 2 --rate 1e-2 "$@"; }
+ok 'an adapter on int8' train -o style.zv --lora 2
+ok 'which the model takes' zv-generate -q -m frozen --any-maker --adapter style.zv --max-new 2 prompts.zv
+ok 'the same with three threads' train -o style3.zv --lora 2 -t 3
+same 'byte for byte' style.zv style3.zv
+ok 'kept with the model' train -o kept --lora 2
+same 'whose packed matrices are those that came' kept/llm.zv frozen/llm.zv
+status 'nothing can be merged' 2 train -o no --lora 2 --merge
+like 'it says so' "$(said train -o no --lora 2 --merge)" '*is int8, into which no adapter can be merged*'
+status 'nor trained' 2 train -o no
+like 'it says what to do' "$(said train -o no)" '*is int8, which cannot be trained: *--lora*'
+
 # --- exporting ---
 
 zv-export --raw -k model.layers.0.mlp.up_proj.weight int8/llm.zv >packed.raw
