@@ -128,12 +128,20 @@ static uint16_t half_toward(float value, bool up)
 /* A scale and a minimum of int4, as f16 and as what these stand for. */
 struct grid {
 	uint16_t halves[2];
-	float scale, minimum;
+	float scale, minimum, inverse; /* of the scale; 0 if that has none */
 };
+
+static void set_grid(struct grid *grid, float scale, float minimum)
+{
+	float inverse = 1 / scale;
+	grid->scale = scale;
+	grid->minimum = minimum;
+	grid->inverse = scale > 0 && isfinite(inverse) ? inverse : 0;
+}
 
 static long nibble_of(const struct grid *grid, float value)
 {
-	long nibble = grid->scale > 0 ? lrintf((value - grid->minimum) / grid->scale) : 0;
+	long nibble = lrintf((value - grid->minimum) * grid->inverse);
 	return nibble < 0 ? 0 : nibble > NIBBLE_MOST ? NIBBLE_MOST : nibble;
 }
 
@@ -167,16 +175,14 @@ static void fit_grid(struct grid *grid, const float *values, size_t columns)
 	if (spread <= 0)
 		return;
 	double scale = (count * wq - q * w) / spread;
-	grid->scale = (float)scale;
-	grid->minimum = (float)((w - scale * q) / count);
+	set_grid(grid, (float)scale, (float)((w - scale * q) / count));
 }
 
 static void round_grid(struct grid *grid)
 {
 	grid->halves[0] = f16_from_f32(grid->scale);
 	grid->halves[1] = f16_from_f32(grid->minimum);
-	grid->scale = f32_from_f16(grid->halves[0]);
-	grid->minimum = f32_from_f16(grid->halves[1]);
+	set_grid(grid, f32_from_f16(grid->halves[0]), f32_from_f16(grid->halves[1]));
 }
 
 /* The minimum rounded down and the scale up, so that 0..15 reach over all values. */
@@ -184,9 +190,9 @@ static struct grid whole_grid(float least, float most)
 {
 	struct grid grid;
 	grid.halves[1] = half_toward(least, false);
-	grid.minimum = f32_from_f16(grid.halves[1]);
-	grid.halves[0] = half_toward((most - grid.minimum) / NIBBLE_MOST, true);
-	grid.scale = f32_from_f16(grid.halves[0]);
+	float minimum = f32_from_f16(grid.halves[1]);
+	grid.halves[0] = half_toward((most - minimum) / NIBBLE_MOST, true);
+	set_grid(&grid, f32_from_f16(grid.halves[0]), minimum);
 	return grid;
 }
 
@@ -206,7 +212,8 @@ static struct grid best_grid(const float *values, size_t columns)
 	for (size_t i = 0; i < 4 && loss > 0 && isfinite(loss); i++) {
 		float low = least + (most - least) * cuts[i / 2];
 		float high = most - (most - least) * cuts[i % 2];
-		struct grid grid = { .scale = (high - low) / NIBBLE_MOST, .minimum = low };
+		struct grid grid;
+		set_grid(&grid, (high - low) / NIBBLE_MOST, low);
 		for (int fit = 0; fit < FITS; fit++)
 			fit_grid(&grid, values, columns);
 		round_grid(&grid);

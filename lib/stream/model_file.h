@@ -4,7 +4,8 @@
  * The first record has key "config", name = the stage, no elements; its meta holds the
  * hyper-parameters. Every other record is a parameter: key = its Hugging Face name without the
  * part's prefix, name "values", or "packed" for a matrix in int8 or int4 (packed_record.h); or a
- * file that the stage needs (key "tokenizer.model", name "bytes"). `zv-ls --check` verifies the payloads.
+ * file that the stage needs (key "tokenizer.model", name "bytes"). `zv-ls --check` verifies the
+ * payloads.
  */
 #ifndef ZV_STREAM_MODEL_FILE_H
 #define ZV_STREAM_MODEL_FILE_H

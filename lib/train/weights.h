@@ -58,9 +58,10 @@ const float *parameter_values(const struct parameter *parameter);
 void weights_zero_gradients(struct weights *weights);
 
 /* Write the part as a model file at path (atomically), all values in dtype ('f', 'E', 'e', or
- * 0: as the file has them; what is packed becomes that, too) by the rule of zv-model(5) (1-D tensors, positions and queries stay f32),
- * all words of the config record and byte files kept, except that word=value lines given replace
- * those of the same word. Added parameters that are saved and not LoRA go in too. 0 or -1. */
+ * 0: as the file has them; what is packed becomes that, too) by the rule of zv-model(5) (1-D
+ * tensors, positions and queries stay f32), all words of the config record and byte files kept,
+ * except that word=value lines given replace those of the same word. Added parameters that are
+ * saved and not LoRA go in too. 0 or -1. */
 int weights_write(const struct weights *weights, const char *path, char dtype, const char *words);
 
 #endif
