@@ -87,9 +87,8 @@ static const struct program program = {
 	          "      of what went where on standard output; with --tensor a zv stream",
 	.examples = { "zv-import -o ziya Ziya-BLIP2-14B-Visual-v1 --base LLaMA-13B \\\n"
 	              "            --delta Ziya-LLaMA-13B-v1",
-	    "zv-import -o chat Ziya-Visual-14B-Chat",
+	    "zv-import -o small --dtype llm=int4 ziya",
 	    "zv-import -o itm blip2_pretrained.pth --vit eva_vit_g.pth --vocab vocab.txt",
-	    "zv-import -o ziya-int4 --dtype llm=int4 ziya",
 	    "zv-import --tensor --keys feats.txt --name itc feats.npy -o feats.zv" },
 	.see_also = "zv-export(1), zv-ls(1), zv-model(5)",
 };

@@ -1,6 +1,7 @@
 /* kernels_packed_vector.h - the kernels of packed weights (kernels_packed.h), written once for
  * vectors of LANES 32-bit elements; the file of a CPU level defines these, the types vector (f32)
- * and whole (i32, and bytes), and a few operations on them, and includes this.
+ * and whole (i32, and bytes), a few operations on them, and up to how many rows it has registers for
+ * two sums of each row, so that additions need not wait for one another (SPLIT_ROWS).
  *
  * Sums of integers may be taken in any order. What is f32 is multiplied and added as the portable
  * kernels do it, one rounding each.
@@ -17,7 +18,6 @@
 enum {
 	PARTS = PACKED_ROWS / LANES, /* vectors of a line */
 	LINES = PACKED_GROUP / PACKED_STEP,
-	ALONE = 2, /* up to so many rows a row has two sums, so that additions need not wait */
 };
 
 static inline vector load_floats(const float *from)
@@ -59,7 +59,7 @@ static inline __attribute__((always_inline)) void group_int8(const struct packed
     size_t row, size_t g, const uint8_t *line, size_t part, const size_t rows)
 {
 	whole sum[PACKED_TILE][2];
-	const size_t other = rows <= ALONE;
+	const size_t other = rows <= SPLIT_ROWS;
 	const int8_t *x = tile->x + row * tile->columns + g * PACKED_GROUP;
 	size_t lines = group_lines(tile, g);
 #pragma GCC unroll 8
@@ -108,7 +108,7 @@ static inline __attribute__((always_inline)) void group_int4(const struct packed
 {
 	const whole low = (whole){ 0 } + 0x0f0f0f0f;
 	whole sum[PACKED_TILE][2];
-	const size_t other = rows <= ALONE;
+	const size_t other = rows <= SPLIT_ROWS;
 	const int8_t *x = tile->x + row * tile->columns + g * PACKED_GROUP;
 	const uint16_t *halves = (const uint16_t *)line + part * LANES;
 	size_t lines = group_lines(tile, g) / 2;

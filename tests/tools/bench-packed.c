@@ -1,8 +1,8 @@
 /* bench-packed.c - linear layers with packed weights beside the f32 and bf16 ones, in one run:
- *     bench-packed [THREADS [SECONDS]]
- * For shapes of LLaMA-13B and some numbers of rows: milliseconds, GB/s of weights and Gop/s (2 per
- * weight and row) for each type, and how much quicker than f32 it is. Weights are 256 MiB of copies in
- * rotation, so that they come from memory as in a model.
+ *     bench-packed [THREADS [SECONDS [ROWS]]]
+ * For shapes of LLaMA-13B and some numbers of rows: the least milliseconds, GB/s of weights and Gop/s
+ * (2 per weight and row) for each type, and how much quicker than f32 it is. Weights are 256 MiB of
+ * copies in rotation, so that they come from memory as in a model.
  */
 #include "base/dtype.h"
 #include "base/memory.h"
@@ -11,12 +11,13 @@
 #include "num/linear.h"
 #include "num/product.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { TYPES = 4, RUNS_MOST = 200 };
+enum { TYPES = 4, RUNS_LEAST = 5 };
 static const char types[TYPES] = { 'f', 'E', PACKED_INT8, PACKED_INT4 };
 
 static double now(void)
@@ -42,47 +43,39 @@ static uint32_t next(void)
 }
 
 /* Weights of any values: bytes, with scales that are numbers. */
-static size_t fill(char type, size_t out, size_t in, size_t copies, void **weights)
+static size_t fill(char type, size_t out, size_t in, size_t *copies, void **weights)
 {
 	size_t blocks, block, size = out * in * dtype_size(type);
 	if (packed_is(type) && packed_size(type, out, in, &blocks, &block))
 		size = blocks * block;
-	*weights = allocate(size * copies);
-	memset(*weights, 0, size * copies);
-	for (size_t i = 0; i + 4 < size * copies; i += 37)
-		((uint8_t *)*weights)[i] = (uint8_t)(next() & 0x3f);
+	*copies = ((size_t)256 << 20) / size + 1;
+	*weights = allocate(size * *copies);
+	for (size_t i = 0; i < size * *copies; i++)
+		((uint8_t *)*weights)[i] = (uint8_t)(i * 29 & 0x3f);
 	return size;
 }
 
-static int compare(const void *a, const void *b)
-{
-	double left = *(const double *)a, right = *(const double *)b;
-	return (left > right) - (left < right);
-}
-
-/* The median time of a product of so many rows. */
+/* The least time of a product of so many rows. */
 static double time_type(char type, size_t rows, size_t out, size_t in, double seconds, size_t *size)
 {
-	static double times[RUNS_MOST];
-	size_t copies = ((size_t)256 << 20) / (out * in), runs = 0;
-	copies = copies < 1 ? 1 : copies;
+	size_t copies, runs = 0;
+	double least = INFINITY;
 	void *weights;
-	*size = fill(type, out, in, copies, &weights);
+	*size = fill(type, out, in, &copies, &weights);
 	float *x = allocate(rows * in * sizeof *x), *y = allocate(rows * out * sizeof *y);
 	for (size_t i = 0; i < rows * in; i++)
 		x[i] = (float)next() * 0x1p-23f - 1;
-	for (double end = now() + seconds; (now() < end || runs < 3) && runs < RUNS_MOST; runs++) {
+	for (double end = now() + seconds; now() < end || runs < RUNS_LEAST; runs++) {
 		struct linear linear = { (char *)weights + runs % copies * *size, type, out, in, NULL };
 		double start = now();
 		if (linear_forward(&linear, x, 1, rows, y, LINEAR_STORE) < 0)
 			exit(2);
-		times[runs] = now() - start;
+		least = fmin(least, now() - start);
 	}
 	memory_release(weights);
 	memory_release(x);
 	memory_release(y);
-	qsort(times, runs, sizeof times[0], compare);
-	return times[runs / 2];
+	return least;
 }
 
 int main(int argc, char **argv)
@@ -91,6 +84,7 @@ int main(int argc, char **argv)
 	static const size_t rows[] = { 1, 4, 16, 64, 512 };
 	int threads = argc > 1 ? atoi(argv[1]) : threads_available();
 	double seconds = argc > 2 ? strtod(argv[2], NULL) : 0.5;
+	size_t only = argc > 3 ? (size_t)atoi(argv[3]) : 0;
 	if (product_start() < 0 || threads_start(threads) < 0)
 		return 2;
 	printf("%s, %d threads\n", product_version(), threads);
@@ -99,6 +93,8 @@ int main(int argc, char **argv)
 	for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
 		for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
 			double plain = 0;
+			if (only && rows[r] != only)
+				continue;
 			for (int t = 0; t < TYPES; t++) {
 				size_t out = shapes[s][0], in = shapes[s][1], size;
 				double time = time_type(types[t], rows[r], out, in, seconds, &size);
