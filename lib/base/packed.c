@@ -266,25 +266,42 @@ static float half_at(const uint8_t *halves, size_t i)
 	return f32_from_f16(half);
 }
 
+/* Row `row` of a block; columns that are no whole line come last. */
 static void get_int8(const uint8_t *block, size_t columns, size_t row, float *values)
 {
 	float scale;
 	memcpy(&scale, block + row * sizeof scale, sizeof scale);
 	const uint8_t *line = block + PACKED_LINE + row * PACKED_STEP;
-	for (size_t i = 0; i < columns; i++)
-		values[i] = scale * (float)(int8_t)line[i / PACKED_STEP * PACKED_LINE + i % PACKED_STEP];
+	size_t i = 0;
+	for (; i + PACKED_STEP <= columns; i += PACKED_STEP, line += PACKED_LINE)
+		for (size_t k = 0; k < PACKED_STEP; k++)
+			values[i + k] = scale * (float)(int8_t)line[k];
+	for (size_t k = 0; i + k < columns; k++)
+		values[i + k] = scale * (float)(int8_t)line[k];
+}
+
+/* Up to 2 * PACKED_STEP columns of a line of nibbles. */
+static void get_nibbles(
+    const uint8_t *line, size_t count, float scale, float minimum, float *values)
+{
+	for (size_t k = 0; k < count && k < PACKED_STEP; k++)
+		values[k] = minimum + scale * (float)(line[k] & 0xf);
+	for (size_t k = PACKED_STEP; k < count; k++)
+		values[k] = minimum + scale * (float)(line[k - PACKED_STEP] >> 4);
 }
 
 static void get_int4(const uint8_t *block, size_t columns, size_t row, float *values)
 {
+	enum { STEP = 2 * PACKED_STEP };
 	for (size_t at = 0; at < columns; at += PACKED_GROUP) {
 		const uint8_t *group = block + group_offset(at / PACKED_GROUP);
 		float scale = half_at(group, row), minimum = half_at(group + HALF_LINE, row);
-		size_t count = columns - at < PACKED_GROUP ? columns - at : PACKED_GROUP;
-		for (size_t i = 0; i < count; i++) {
-			int nibble = group[nibble_offset(row, i)] >> (i / PACKED_STEP % 2 * 4) & 0xf;
-			values[at + i] = minimum + scale * (float)nibble;
-		}
+		const uint8_t *line = group + PACKED_LINE + row * PACKED_STEP;
+		size_t end = columns - at < PACKED_GROUP ? columns : at + PACKED_GROUP, i = at;
+		for (; i + STEP <= end; i += STEP, line += PACKED_LINE)
+			get_nibbles(line, STEP, scale, minimum, values + i);
+		if (i < end)
+			get_nibbles(line, end - i, scale, minimum, values + i);
 	}
 }
 
