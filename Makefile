@@ -32,8 +32,9 @@ ARCHITECTURE := $(shell $(CC) -dumpmachine | cut -d- -f1)
 ifeq ($(ARCHITECTURE),x86_64)
 AVX2_FLAGS = -mavx2 -mfma -mf16c
 AVX512_FLAGS = -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
+VNNI_FLAGS = $(AVX512_FLAGS) -mavx512vnni
 else
-FOREIGN = %_avx2.c %_avx512.c
+FOREIGN = %_avx2.c %_avx512.c %_vnni.c
 endif
 
 SOURCES = $(filter-out $(FOREIGN),$(foreach layer,$(LAYERS),$(wildcard lib/$(layer)/*.c)))
@@ -53,9 +54,10 @@ tests-build: programs $(UNITS:%=$(BUILD)/unit/%) $(FUZZERS:%=$(BUILD)/fuzz/%) $(
 
 $(BUILD)/obj/lib/%_avx2.o: KERNEL_FLAGS = $(AVX2_FLAGS)
 $(BUILD)/obj/lib/%_avx512.o: KERNEL_FLAGS = $(AVX512_FLAGS)
+$(BUILD)/obj/lib/%_vnni.o: KERNEL_FLAGS = $(VNNI_FLAGS)
 
 # What objects were compiled with: when it changes, they are compiled anew.
-STAMP := $(strip $(CC) $(filter-out -Werror,$(ALL_CFLAGS)) $(AVX2_FLAGS) $(AVX512_FLAGS))
+STAMP := $(strip $(CC) $(filter-out -Werror,$(ALL_CFLAGS)) $(AVX2_FLAGS) $(VNNI_FLAGS))
 ifneq ($(file <$(BUILD)/flags),$(STAMP))
 $(BUILD)/flags: force
 endif

@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "stream/compare.h"
 #include "stream/frame.h"
+#include "stream/packed_record.h"
 #include "stream/read.h"
 
 #include <math.h>
@@ -77,6 +78,19 @@ static void open_side(struct side *side, const char *path)
 	side->last = &side->first;
 }
 
+/* A packed matrix is compared by the values that it stands for, also with one that is not. */
+static int unpack(struct held *held)
+{
+	void *values;
+	if (packed_record_unpack(&held->record, held->payload, &values) < 0)
+		return -1;
+	if (values) {
+		memory_release(held->payload);
+		held->payload = values;
+	}
+	return 0;
+}
+
 /* Read the next record of a side; NULL at its end. */
 static struct held *read_record(struct side *side)
 {
@@ -95,7 +109,7 @@ static struct held *read_record(struct side *side)
 		held->record = record;
 		held->payload = reader_take_payload(side->reader);
 	}
-	if (!held || !held->payload)
+	if (!held || !held->payload || unpack(held) < 0)
 		stop(reader_name(side->reader));
 	return held;
 }

@@ -5,10 +5,12 @@
 #include "base/error.h"
 #include "base/message.h"
 #include "base/output.h"
+#include "base/packed.h"
 #include "base/program.h"
 #include "base/progress.h"
 #include "base/textout.h"
 #include "import/import.h"
+#include "import/import_convert.h"
 #include "import/import_records.h"
 
 #include <stdio.h>
@@ -48,8 +50,8 @@ static const struct option_entry options[] = {
 	{ 0, "vocab", "FILE", OPTION_TEXT, &option.vocabulary, 0, 0, NULL,
 	    "vocab.txt of the Q-Former's text branch" },
 	{ 0, "dtype", "LIST", OPTION_TEXT, &option.dtype, 0, 0, NULL,
-	    "store matrices as f32, bf16 or f16; or by part, such as\n"
-	    "vit=bf16,llm=f16 (default: as they come)" },
+	    "store matrices as f32, bf16, f16, int8 or int4; or by part,\n"
+	    "such as vit=bf16,llm=int4 (default: as they come)" },
 	{ 0, "template", "NAME", OPTION_TEXT, &option.template, 0, 0, NULL,
 	    "prompt template the model is meant for: ziya, vicuna,\n"
 	    "minigpt4, plain, ... (default: guessed)" },
@@ -80,12 +82,13 @@ static const struct program program = {
 	.common = COMMON_OUTPUT | COMMON_MODEL | COMMON_LEVEL | COMMON_RECORDS,
 	.options = options,
 	.input = "checkpoints: directories of Hugging Face (safetensors or torch, sharded\n"
-	         "      or not), LAVIS .pth files; with --tensor files of tensors",
+	         "      or not), LAVIS .pth files; or a model directory, to be converted to another\n"
+	         "      --dtype; with --tensor files of tensors",
 	.output = "DIR with llm.zv, vit.zv and qformer.zv, as far as the sources go; a table\n"
 	          "      of what went where on standard output; with --tensor a zv stream",
 	.examples = { "zv-import -o ziya Ziya-BLIP2-14B-Visual-v1 --base LLaMA-13B \\\n"
 	              "            --delta Ziya-LLaMA-13B-v1",
-	    "zv-import -o chat Ziya-Visual-14B-Chat",
+	    "zv-import -o small --dtype llm=int4 ziya",
 	    "zv-import -o itm blip2_pretrained.pth --vit eva_vit_g.pth --vocab vocab.txt",
 	    "zv-import --tensor --keys feats.txt --name itc feats.npy -o feats.zv" },
 	.see_also = "zv-export(1), zv-ls(1), zv-model(5)",
@@ -96,7 +99,12 @@ static char parse_dtype(const char *text, size_t length)
 	for (size_t i = 0; dtype_stored[i]; i++)
 		if (strlen(dtype_stored[i]) == length && strncmp(dtype_stored[i], text, length) == 0)
 			return dtype_from_name(dtype_stored[i]);
-	program_usage("--dtype: \"%.*s\" is none of f32, bf16, f16", (int)length, text);
+	const char packed[] = { PACKED_INT8, PACKED_INT4 };
+	for (size_t i = 0; i < sizeof packed; i++)
+		if (strlen(packed_name(packed[i])) == length &&
+		    strncmp(packed_name(packed[i]), text, length) == 0)
+			return packed[i];
+	program_usage("--dtype: \"%.*s\" is none of f32, bf16, f16, int8, int4", (int)length, text);
 }
 
 /* "bf16", or "vit=bf16,llm=f16". */
@@ -241,6 +249,40 @@ static void import_model(char **sources, int count)
 	import_close(import);
 }
 
+static void tell_left_out(const char *name)
+{
+	message_note(NULL, "%s: is no part of the model and no adapter, left out", name);
+}
+
+/* A model directory as another one with other dtypes. */
+static void convert_model(const char *source)
+{
+	struct import_conversion conversion = { .source = source, .left_out = tell_left_out };
+	if (option.config || option.tokenizer || option.vocabulary || option.template ||
+	    option.adapters.count)
+		program_usage("%s is a model directory, which is converted as it is: only --dtype and "
+		              "--force go with it",
+		    source);
+	if (option.dtype)
+		parse_dtypes(option.dtype, conversion.dtypes);
+	progress_begin("parameters", 0);
+	int result = import_convert(&conversion, common.output, option.force);
+	progress_clear();
+	if (result < 0)
+		program_fail(common.output);
+	print_head();
+	for (int part = 0; part < IMPORT_PARTS; part++) {
+		const struct import_count *count = &conversion.counts[part];
+		if (!count->present)
+			continue;
+		print_row(import_part_names[part], count->tensors, count->parameters, count->bytes);
+		textout_field(stdout, source, strlen(source));
+		printf("\n");
+	}
+	if (conversion.adapters)
+		printf("%-8s %8d\n", "adapters", conversion.adapters);
+}
+
 static void import_tensors(char **files, int count)
 {
 	struct import_records records = { .key = option.key,
@@ -320,6 +362,8 @@ int main(int argc, char **argv)
 		program_usage("no source is given");
 	if (first == argc && !role)
 		keep_adapter();
+	else if (argc - first == 1 && !role && import_is_model(argv[first]))
+		convert_model(argv[first]);
 	else
 		import_model(argv + first, argc - first);
 	return program_end();

@@ -3,10 +3,12 @@
 #include "base/error.h"
 #include "base/message.h"
 #include "base/names.h"
+#include "base/packed.h"
 #include "base/program.h"
 #include "base/textout.h"
 #include "base/version.h"
 #include "stream/frame.h"
+#include "stream/packed_record.h"
 #include "stream/read.h"
 
 #include <math.h>
@@ -44,9 +46,39 @@ static const struct program program = {
 	.see_also = "zv-cat(1), zv-cmp(1), zv-index(1), zvt(5)",
 };
 
-/* Values that are infinite or NaN in a payload of a floating-point dtype. */
+/* What is shown of a tensor: a packed matrix as the matrix that it is. */
+struct shown {
+	const char *dtype, *layout; /* NULL: not packed */
+	struct record shape;        /* its shape alone */
+	double bits;                /* of each weight */
+};
+
+/* 0, or -1 with the reason why a packed matrix is none. */
+static int describe(const struct record *record, struct shown *shown)
+{
+	char type;
+	uint64_t shape[2];
+	int packed = packed_record_parse(record, &type, shape);
+	*shown = (struct shown){ .dtype = dtype_name(record->dtype) };
+	shown->shape.dimensions = record->dimensions;
+	memcpy(shown->shape.shape, record->shape, sizeof record->shape);
+	if (packed <= 0)
+		return packed;
+	shown->dtype = packed_name(type);
+	shown->layout = packed_layout(type);
+	memcpy(shown->shape.shape, shape, sizeof shape);
+	shown->bits = 8 * (double)record->payload_size / ((double)shape[0] * (double)shape[1]);
+	return 0;
+}
+
+/* Values that are infinite or NaN in a payload of a floating-point dtype, or scales of a packed
+ * matrix. */
 static uint64_t count_not_finite(const struct record *record, const void *payload)
 {
+	char type;
+	uint64_t shape[2];
+	if (packed_record_parse(record, &type, shape) > 0)
+		return packed_not_finite(type, payload, (size_t)record->shape[0], (size_t)shape[1]);
 	enum { CHUNK = 4096 };
 	float values[CHUNK];
 	size_t size = dtype_size(record->dtype), total = (size_t)record->payload_size / size;
@@ -72,7 +104,8 @@ static void print_digest(const struct digest *digest)
 	printf("\t%s", digest_is_zero(digest) ? "-" : text);
 }
 
-static void print_line(const struct record *record, const char *reason, size_t reason_size)
+static void print_line(
+    const struct record *record, const struct shown *shown, const char *reason, size_t reason_size)
 {
 	char shape[200];
 	textout_field(stdout, record->key, strlen(record->key));
@@ -80,13 +113,15 @@ static void print_line(const struct record *record, const char *reason, size_t r
 		printf("\t%s\tfailed\t-\t", record->name);
 		textout_field(stdout, reason, reason_size);
 	} else {
-		printf("\t%s\t%s\t%s\t%llu", record->name, dtype_name(record->dtype),
-		    record_shape_text(record, shape), (unsigned long long)record->payload_size);
+		printf("\t%s\t%s\t%s\t%llu", record->name, shown->dtype,
+		    record_shape_text(&shown->shape, shape), (unsigned long long)record->payload_size);
 	}
 	if (option.all_columns) {
 		print_digest(&record->maker);
 		print_digest(&record->source);
 	}
+	if (shown->layout)
+		printf("\t%s, %.2f bits", shown->layout, shown->bits);
 	putchar('\n');
 	if (!option.meta)
 		return;
@@ -99,8 +134,8 @@ static void print_line(const struct record *record, const char *reason, size_t r
 	}
 }
 
-static void print_json(
-    const char *file, const struct record *record, const char *reason, size_t reason_size)
+static void print_json(const char *file, const struct record *record, const struct shown *shown,
+    const char *reason, size_t reason_size)
 {
 	char maker[DIGEST_TEXT_SIZE], source[DIGEST_TEXT_SIZE];
 	digest_text(&record->maker, maker);
@@ -115,23 +150,29 @@ static void print_json(
 		printf(",\"failed\":");
 		textout_json(stdout, reason, reason_size);
 	} else {
-		printf(",\"dtype\":\"%s\",\"shape\":[", dtype_name(record->dtype));
+		printf(",\"dtype\":\"%s\",\"shape\":[", shown->dtype);
 		for (int i = 0; i < record->dimensions; i++)
-			printf(i ? ",%llu" : "%llu", (unsigned long long)record->shape[i]);
+			printf(i ? ",%llu" : "%llu", (unsigned long long)shown->shape.shape[i]);
 		printf("],\"bytes\":%llu,\"more\":%s", (unsigned long long)record->payload_size,
 		    record->more ? "true" : "false");
+		if (shown->layout)
+			printf(",\"layout\":\"%s\",\"bits\":%.4f", shown->layout, shown->bits);
 	}
 	printf(",\"maker\":\"%s\",\"source\":\"%s\",\"meta\":", maker, source);
 	textout_json(stdout, record->meta, record->meta_size);
 	printf("}\n");
 }
 
-/* Show one record; false when its payload was wanted and is damaged. */
+/* Show one record; false when its payload was wanted and is damaged, or it is not what it says. */
 static bool show_record(struct reader *reader, const struct record *record, bool continued)
 {
 	const char *payload = NULL;
+	struct shown shown;
 	bool failed = record->kind == RECORD_FAILED;
-	if (failed || (option.check && dtype_is_float(record->dtype))) {
+	if (describe(record, &shown) < 0)
+		return false;
+	bool floats = dtype_is_float(record->dtype) || shown.layout;
+	if (failed || (option.check && floats)) {
 		payload = reader_payload(reader);
 		if (!payload)
 			return false;
@@ -142,7 +183,7 @@ static bool show_record(struct reader *reader, const struct record *record, bool
 	if (failed)
 		message_raise(EXIT_ITEM);
 	if (option.check) {
-		uint64_t count = dtype_is_float(record->dtype) ? count_not_finite(record, payload) : 0;
+		uint64_t count = floats ? count_not_finite(record, payload) : 0;
 		if (count > 0)
 			message_failure(EXIT_ITEM, reader_name(reader), "\"%s\" %s: %llu values are not finite",
 			    record->key, record->name, (unsigned long long)count);
@@ -153,9 +194,9 @@ static bool show_record(struct reader *reader, const struct record *record, bool
 		if (!continued && !failed)
 			textout_field(stdout, record->key, strlen(record->key)), putchar('\n');
 	} else if (common.json) {
-		print_json(reader_name(reader), record, failed ? payload : NULL, size);
+		print_json(reader_name(reader), record, &shown, failed ? payload : NULL, size);
 	} else {
-		print_line(record, failed ? payload : NULL, size);
+		print_line(record, &shown, failed ? payload : NULL, size);
 	}
 	return true;
 }

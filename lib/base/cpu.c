@@ -73,6 +73,15 @@ int cpu_forced(void)
 	return cpu.forced;
 }
 
+int cpu_has_vnni(void)
+{
+#if defined(__x86_64__)
+	return cpu.level == CPU_AVX512 && __builtin_cpu_supports("avx512vnni");
+#else
+	return 0;
+#endif
+}
+
 const char *cpu_level_name(enum cpu_level level)
 {
 	return names[level];

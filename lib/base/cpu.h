@@ -18,6 +18,9 @@ enum cpu_level cpu_level(void);
 /* Whether ZV_CPU chose the level, and not the CPU itself. */
 int cpu_forced(void);
 
+/* Whether the level is CPU_AVX512 and the CPU also has VNNI. */
+int cpu_has_vnni(void);
+
 const char *cpu_level_name(enum cpu_level level);
 
 #endif

@@ -26,7 +26,7 @@ struct import_request {
 	int adapter_count;
 	bool keep_adapters;        /* beside the model instead of merged */
 	const char *template;      /* NULL: guessed */
-	char dtypes[IMPORT_PARTS]; /* of matrices: e, E, f; 0: as stored */
+	char dtypes[IMPORT_PARTS]; /* of matrices: e, E, f, or packed; 0: as stored */
 };
 
 struct import_count {

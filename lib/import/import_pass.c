@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "import/import_fetch.h"
+#include "import/import_pack.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -110,13 +111,26 @@ static int check_shape(
 	    shape_text(dimensions, shape, wanted, sizeof wanted));
 }
 
-static void count_tensor(struct import_pass *pass, uint64_t elements, char dtype)
+static struct import_count *count_tensor(struct import_pass *pass, uint64_t elements, char dtype)
 {
 	struct import_count *count = &pass->import->counts[pass->part];
 	count->present = true;
 	count->tensors++;
 	count->parameters += elements;
-	count->bytes += elements * dtype_size(dtype);
+	count->bytes += elements * dtype_size(dtype); /* 0 for a packed type */
+	return count;
+}
+
+/* The same of a packed matrix, whose size must be one that a record can have. */
+static int count_packed(
+    struct import_pass *pass, uint64_t elements, char type, const char *key, const uint64_t *shape)
+{
+	struct record record;
+	char meta[PACKED_META];
+	if (packed_record_make(&record, type, shape[0], shape[1], meta) < 0)
+		return error_context("%s", key);
+	count_tensor(pass, elements, type)->bytes += record.payload_size;
+	return 0;
 }
 
 static int write_piece(void *context, const void *values, size_t bytes)
@@ -125,6 +139,32 @@ static int write_piece(void *context, const void *values, size_t bytes)
 	pass->import->written += bytes;
 	progress_update(pass->import->written);
 	return writer_add_large(pass->writer, values, bytes);
+}
+
+struct packing {
+	struct import_pass *pass;
+	struct import_packer packer;
+};
+
+static int pack_piece(void *context, const void *values, size_t bytes)
+{
+	struct packing *packing = context;
+	struct import *import = packing->pass->import;
+	import->written += bytes / sizeof(float) * (packing->packer.type == PACKED_INT8 ? 2 : 1) / 2;
+	progress_update(import->written);
+	return import_packer_add(&packing->packer, values, bytes / sizeof(float));
+}
+
+static int write_packed(struct import_pass *pass, const char *key, const uint64_t *shape, char type,
+    struct import_fetch *fetch)
+{
+	struct packing packing = { .pass = pass };
+	int result = import_packer_begin(&packing.packer, pass->writer, type, key, shape[0], shape[1]);
+	if (result == 0)
+		result = import_fetch_run(pass->import, pass->part, key, fetch, 'f', pack_piece, &packing);
+	result = import_packer_end(&packing.packer, result);
+	return result < 0 ? error_context("%s: tensor \"%.100s\"", fetch->file, fetch->tensor->name)
+	                  : 0;
 }
 
 /* Where the model would go on without this tensor: say what is missing and who has it. */
@@ -153,14 +193,20 @@ int import_tensor(struct import_pass *pass, enum import_form form, const char *k
 	if (!import_fetch_find(import, pass->part, key, &fetch))
 		return missing(pass, key);
 	char choice = import->request->dtypes[pass->part];
-	char dtype = form == IMPORT_VECTOR ? 'f' : choice ? choice : fetch.stored;
+	char dtype = form == IMPORT_VECTOR ? 'f'
+	             : choice              ? import_pack_choice(choice, key, shape[0])
+	                                   : fetch.stored;
 	if (!pass->writer) {
 		if (import_fetch_check(import, pass->part, key, &fetch) < 0 ||
 		    check_shape(&fetch, key, dimensions, shape) < 0)
 			return -1;
+		if (packed_is(dtype))
+			return count_packed(pass, fetch.tensor->elements, dtype, key, shape);
 		count_tensor(pass, fetch.tensor->elements, dtype);
 		return 0;
 	}
+	if (packed_is(dtype))
+		return write_packed(pass, key, shape, dtype, &fetch);
 	struct record record;
 	record_tensor(&record, "values", dtype, dimensions, shape);
 	if (record_set_key(&record, key) < 0 || writer_begin_large(pass->writer, &record) < 0 ||

@@ -6,6 +6,7 @@
 #include "base/ending.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/packed.h"
 #include "base/output.h"
 #include "base/textout.h"
 #include "stream/model_file.h"
@@ -109,6 +110,9 @@ static int collect(struct adapter *adapter)
 	size_t size, length;
 	struct weight weight;
 	for (size_t i = 0; model_file_at(adapter->file, i, &key, &size, &weight); i++) {
+		if (packed_is(weight.dtype))
+			return error_input("%.*s: is %s, which PEFT does not know",
+			    (int)(size < 200 ? size : 200), key, packed_name(weight.dtype));
 		if (weight.dtype == 'B' || ending_stem(key, size, ".lora_B", &length) ||
 		    ending_stem(key, size, ".scale", &length))
 			continue;

@@ -65,11 +65,8 @@ static int make_room(struct llama *llama, size_t rows)
 
 void llama_embed(const struct llama *llama, const int32_t *ids, size_t count, float *rows)
 {
-	const struct linear *table = &llama->embedding;
-	size_t row = llama->width * (table->dtype == 'f' ? 4 : 2);
 	for (size_t i = 0; i < count; i++)
-		kernels_get()->widen(table->dtype, (const char *)table->weight + (size_t)ids[i] * row,
-		    rows + i * llama->width, llama->width);
+		linear_weight(&llama->embedding, (size_t)ids[i], 1, rows + i * llama->width);
 }
 
 struct gated {

@@ -43,8 +43,7 @@ static int run(const struct linear *linear, const float *x, size_t rows, bool se
 {
 	if (!several)
 		return linear_forward(linear, x, 1, rows, y, then);
-	linear_decode(linear, x, rows, y, then);
-	return 0;
+	return linear_decode(linear, x, rows, y, then);
 }
 
 int lora_forward(struct llama *llama, const struct projection *projection, const float *x,
@@ -80,6 +79,8 @@ static int add_pair(
 	if (rank == 0 || rank > PARAMETERS_WIDTH_MOST || a->shape[1] != linear->in)
 		return parameters_error(
 		    file, "%s.lora_A: does not fit a layer of %zu inputs", name, linear->in);
+	if (a->dtype != 'f' && a->dtype != 'E' && a->dtype != 'e')
+		return parameters_error(file, "%s.lora_A: is none of f32, bf16 and f16", name);
 	snprintf(key, sizeof key, "%s.scale", name);
 	if (parameters_values(file, key, 0, 1, &scale) < 0)
 		return -1;

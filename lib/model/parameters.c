@@ -119,10 +119,9 @@ int parameters_linear(const struct model_file *file, const char *prefix, size_t 
     int biased, struct linear *linear)
 {
 	char name[PARAMETERS_NAME];
-	uint64_t shape[2] = { out, in };
 	struct weight weight;
 	snprintf(name, sizeof name, "%s.weight", prefix);
-	if (model_file_need(file, name, 2, shape, &weight) < 0)
+	if (model_file_need_matrix(file, name, out, in, &weight) < 0)
 		return -1;
 	*linear = (struct linear){ weight.data, weight.dtype, out, in, NULL };
 	snprintf(name, sizeof name, "%s.bias", prefix);

@@ -219,15 +219,13 @@ static int embed(
     struct qformer *qformer, size_t queries, const int32_t *text, size_t count, float *x)
 {
 	size_t width = qformer->width;
-	const struct linear *words = &qformer->word_embeddings;
 	if (check_text(qformer, text, count) < 0)
 		return -1;
 	if (queries > 0)
 		memcpy(x, qformer->query_tokens, queries * width * sizeof *x);
 	for (size_t i = 0; i < count; i++) {
 		float *row = x + (queries + i) * width;
-		size_t at = (size_t)text[i] * width * (words->dtype == 'f' ? 4 : 2);
-		kernels_get()->widen(words->dtype, (const char *)words->weight + at, row, width);
+		linear_weight(&qformer->word_embeddings, (size_t)text[i], 1, row);
 		kernels_get()->add(row, qformer->position_embeddings + i * width, width);
 	}
 	return 0;
@@ -319,32 +317,35 @@ int qformer_caption_logits(struct qformer *qformer, const struct qformer_image *
 		return -1;
 	const float *last = qformer->x + (queries + count - 1) * width;
 	float *row = qformer->context;
-	linear_decode(&qformer->caption_dense, last, 1, row, LINEAR_STORE);
+	if (linear_decode(&qformer->caption_dense, last, 1, row, LINEAR_STORE) < 0)
+		return -1;
 	kernels_get()->gelu(row, NULL, width);
 	norm_rows(&qformer->caption_norm, row, 1, row);
-	linear_decode(&qformer->word_embeddings, row, 1, logits, LINEAR_STORE);
-	return 0;
+	return linear_decode(&qformer->word_embeddings, row, 1, logits, LINEAR_STORE);
 }
 
 int qformer_project(
     struct qformer *qformer, const float *query_output, size_t items, float *soft_prompts)
 {
 	size_t rows = items * qformer->queries;
-	linear_decode(&qformer->llm_projection, query_output, rows, soft_prompts, LINEAR_STORE);
+	if (linear_decode(&qformer->llm_projection, query_output, rows, soft_prompts, LINEAR_STORE) < 0)
+		return -1;
 	return finite_check(soft_prompts, rows * qformer->llm_width, "the result holds");
 }
 
 int qformer_contrast(struct qformer *qformer, const float *query_output, float *features)
 {
-	linear_decode(
-	    &qformer->vision_projection, query_output, qformer->queries, features, LINEAR_STORE);
+	if (linear_decode(&qformer->vision_projection, query_output, qformer->queries, features,
+	        LINEAR_STORE) < 0)
+		return -1;
 	norm_unit(features, qformer->queries, qformer->contrast_width);
 	return finite_check(features, qformer->queries * qformer->contrast_width, "the result holds");
 }
 
 int qformer_contrast_text(struct qformer *qformer, const float *row, float *feature)
 {
-	linear_decode(&qformer->text_projection, row, 1, feature, LINEAR_STORE);
+	if (linear_decode(&qformer->text_projection, row, 1, feature, LINEAR_STORE) < 0)
+		return -1;
 	norm_unit(feature, 1, qformer->contrast_width);
 	return finite_check(feature, qformer->contrast_width, "the result holds");
 }
@@ -354,8 +355,9 @@ int qformer_match(struct qformer *qformer, const float *query_output, float logi
 	double sum[2] = { 0, 0 };
 	for (size_t i = 0; i < qformer->queries; i++) {
 		float row[2];
-		linear_decode(
-		    &qformer->match_head, query_output + i * qformer->width, 1, row, LINEAR_STORE);
+		if (linear_decode(
+		        &qformer->match_head, query_output + i * qformer->width, 1, row, LINEAR_STORE) < 0)
+			return -1;
 		sum[0] += (double)row[0];
 		sum[1] += (double)row[1];
 	}

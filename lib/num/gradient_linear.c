@@ -8,6 +8,7 @@
 #include "num/kernels.h"
 #include "num/product.h"
 #include "num/scratch.h"
+#include "base/packed.h"
 #include "base/threads.h"
 
 enum {
@@ -87,11 +88,12 @@ static void panel_chunk(void *context, size_t chunk, int worker)
 	const struct linear *linear = panel->linear;
 	size_t at = chunk * TURNED, in = linear->in;
 	size_t rows = panel->rows - at < TURNED ? panel->rows - at : TURNED;
-	const float *from = (const float *)linear->weight + (panel->first + at) * in;
-	if (linear->dtype != 'f') {
-		const char *narrow = (const char *)linear->weight + (panel->first + at) * in * 2;
+	const float *from;
+	if (linear->dtype == 'f') {
+		from = (const float *)linear->weight + (panel->first + at) * in;
+	} else {
 		float *to = panel->turned ? scratch_of(worker) + panel->size : panel->ready + at * in;
-		panel->kernels->widen(linear->dtype, narrow, to, rows * in);
+		linear_weight(linear, panel->first + at, rows, to);
 		from = to;
 	}
 	if (panel->turned)
@@ -191,10 +193,9 @@ int linear_rows(
 	size_t few = kernels_get()->few_rows;
 	if (rows == 0 || linear->out == 0)
 		return 0;
-	if (rows <= (linear->in * linear->out < LARGE ? few / 4 : few)) {
-		linear_decode(linear, x, rows, y, then);
-		return 0;
-	}
+	/* With packed weights that would round x, which the backward pass knows nothing of. */
+	if (rows <= (linear->in * linear->out < LARGE ? few / 4 : few) && !packed_is(linear->dtype))
+		return linear_decode(linear, x, rows, y, then);
 	return linear_turned(linear, x, rows, y, then);
 }
 
@@ -227,7 +228,7 @@ int linear_turned(
 	return 0;
 }
 
-/* 16-bit weights come a panel of W's rows at a time, whose products are added up in order. */
+/* Weights that are not f32 come a panel of W's rows at a time, whose products are added up in order. */
 int linear_backward_input(
     const struct linear *linear, const float *dy, size_t rows, float *dx, bool add)
 {

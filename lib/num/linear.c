@@ -5,13 +5,16 @@
  * widened into the worker's scratch once for up to ITEMS items.
  * Few rows, and decoding: dot products that stream W once for all rows, from kernels.h.
  * SPEED.md has the figures behind this choice, which depends on the rows of one item alone.
+ * Packed weights: packed.c.
  */
 #include "num/linear.h"
 #include "base/cpu.h"
 #include "num/gradient.h"
 #include "num/kernels.h"
+#include "num/packed.h"
 #include "num/product.h"
 #include "num/scratch.h"
+#include "base/packed.h"
 #include "base/threads.h"
 
 #include <stdbool.h>
@@ -110,10 +113,8 @@ int linear_forward(const struct linear *linear, const float *x, size_t items, si
 	if (items == 0 || rows == 0 || linear->out == 0)
 		return 0;
 	size_t few = forward.kernels->few_rows;
-	if (rows <= (linear->in * linear->out < SMALL ? few / 4 : few)) {
-		linear_decode(linear, x, items * rows, y, then);
-		return 0;
-	}
+	if (packed_is(linear->dtype) || rows <= (linear->in * linear->out < SMALL ? few / 4 : few))
+		return linear_decode(linear, x, items * rows, y, then);
 	if (cpu_level() == CPU_AVX512)
 		return linear_turned(linear, x, items * rows, y, then);
 	if (linear->dtype != 'f' && scratch_reserve(forward.columns * linear->in) < 0)
@@ -167,11 +168,25 @@ static void decode_chunk(void *context, size_t chunk, int worker)
 			decode->kernels->gelu(decode->y + row * decode->linear->out + first, NULL, end - first);
 }
 
-void linear_decode(
+int linear_decode(
     const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then)
 {
+	if (packed_is(linear->dtype))
+		return packed_linear(linear, x, rows, y, then);
 	struct decode decode = {
 		.linear = linear, .kernels = kernels_get(), .x = x, .y = y, .rows = rows, .then = then
 	};
 	threads_run((linear->out + DECODE_OUT - 1) / DECODE_OUT, decode_chunk, &decode);
+	return 0;
+}
+
+void linear_weight(const struct linear *linear, size_t first, size_t count, float *rows)
+{
+	if (packed_is(linear->dtype)) {
+		packed_get(linear->dtype, linear->weight, linear->in, first, count, rows);
+		return;
+	}
+	size_t row = linear->in * (linear->dtype == 'f' ? 4 : 2);
+	kernels_get()->widen(
+	    linear->dtype, (const char *)linear->weight + first * row, rows, count * linear->in);
 }

@@ -1,6 +1,7 @@
 /* linear.h - Y = X W^T + b: the linear layer, for many rows (encoding, prefill) and for the few
  * rows of decoding. Which of the two a caller takes depends on what it does, never on how much of
  * it there is, and work is cut at fixed places: numbers depend on neither threads nor batch.
+ * Packed weights have one way for both (packed.h), in which x is rounded to int8.
  */
 #ifndef ZV_NUM_LINEAR_H
 #define ZV_NUM_LINEAR_H
@@ -8,8 +9,8 @@
 #include <stddef.h>
 
 struct linear {
-	const void *weight; /* [out][in], row-major */
-	char dtype;         /* of weight: e, E or f */
+	const void *weight; /* [out][in], row-major, or packed */
+	char dtype;         /* of weight: e, E or f; or that of a packed one (base/packed.h) */
 	size_t out, in;
 	const float *bias; /* [out], or NULL */
 };
@@ -27,8 +28,11 @@ int linear_forward(const struct linear *linear, const float *x, size_t items, si
     enum linear_then then);
 
 /* x [rows][in] -> y [rows][out] where rows are independent sequences: weights are read once for
- * all of them, a row's numbers do not depend on the others. */
-void linear_decode(
+ * all of them, a row's numbers do not depend on the others. 0 or -1 (memory). */
+int linear_decode(
     const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then);
+
+/* Rows first.. of the weight as f32 [count][in]: what a table of words gives for a word. */
+void linear_weight(const struct linear *linear, size_t first, size_t count, float *rows);
 
 #endif

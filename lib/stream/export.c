@@ -7,6 +7,7 @@
 #include "base/textout.h"
 #include "stream/export_text.h"
 #include "stream/npy.h"
+#include "stream/packed_record.h"
 #include "stream/safetensors.h"
 
 #include <limits.h>
@@ -261,12 +262,18 @@ static int put_key(struct export *export, const char *key)
 int export_record(struct export *export, const struct record *record, const void *payload)
 {
 	struct record leaving = *record;
-	void *converted;
+	void *unpacked, *converted;
 	size_t before = export->count;
-	if (convert(export, &leaving, &payload, &converted) < 0)
+	if (packed_record_unpack(&leaving, payload, &unpacked) < 0)
 		return -1;
-	int status = put(export, &leaving, payload);
-	memory_release(converted);
+	if (unpacked)
+		payload = unpacked;
+	int status = convert(export, &leaving, &payload, &converted);
+	if (status == 0) {
+		status = put(export, &leaving, payload);
+		memory_release(converted);
+	}
+	memory_release(unpacked);
 	if (status == 0 && export->form != EXPORT_SAFETENSORS)
 		export->count++;
 	if (status == 0 && export->keys && export->count > before)

@@ -6,8 +6,10 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/packed.h"
 #include "base/threads.h"
 #include "stream/bytes.h"
+#include "stream/packed_record.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -130,7 +132,7 @@ static int add_entry(struct model_file *file, const struct walk *walk)
 		.bytes = (size_t)record->payload_size,
 	};
 	memcpy(entry->weight.shape, record->shape, sizeof entry->weight.shape);
-	return 0;
+	return packed_record_parse(record, &entry->weight.dtype, entry->weight.shape) < 0 ? -1 : 0;
 }
 
 /* The end record's four numbers against what the walk saw. */
@@ -425,21 +427,34 @@ static const char *shape_text(int dimensions, const uint64_t *shape, char *text)
 	return record_shape_text(&record, text);
 }
 
-int model_file_need(const struct model_file *file, const char *key, int dimensions,
-    const uint64_t *shape, struct weight *weight)
+static int need(const struct model_file *file, const char *key, int dimensions,
+    const uint64_t *shape, bool packed, struct weight *weight)
 {
 	char wanted[200], found[200];
 	shape_text(dimensions, shape, wanted);
 	if (!model_file_find(file, key, weight))
 		return error_system("%s: tensor \"%s\" (%s) is missing", file->path, key, wanted);
-	if (!dtype_is_float(weight->dtype) || weight->dtype == 'd')
+	bool is_packed = packed_is(weight->dtype);
+	if (is_packed ? !packed : !dtype_is_float(weight->dtype) || weight->dtype == 'd')
 		return error_system("%s: tensor \"%s\" is %s where f32, bf16 or f16 is wanted", file->path,
-		    key, dtype_name(weight->dtype));
+		    key, is_packed ? packed_name(weight->dtype) : dtype_name(weight->dtype));
 	if (weight->dimensions != dimensions ||
 	    memcmp(weight->shape, shape, (size_t)dimensions * sizeof *shape) != 0)
 		return error_system("%s: tensor \"%s\" is %s where %s is wanted", file->path, key,
 		    shape_text(weight->dimensions, weight->shape, found), wanted);
 	return 0;
+}
+
+int model_file_need(const struct model_file *file, const char *key, int dimensions,
+    const uint64_t *shape, struct weight *weight)
+{
+	return need(file, key, dimensions, shape, false, weight);
+}
+
+int model_file_need_matrix(const struct model_file *file, const char *key, size_t rows,
+    size_t columns, struct weight *weight)
+{
+	return need(file, key, 2, (const uint64_t[]){ rows, columns }, true, weight);
 }
 
 bool model_file_at(const struct model_file *file, size_t i, const char **key, size_t *key_size,

@@ -3,8 +3,9 @@
  * checked by model_file_verify().
  * The first record has key "config", name = the stage, no elements; its meta holds the
  * hyper-parameters. Every other record is a parameter: key = its Hugging Face name without the
- * part's prefix, name "values"; or a file that the stage needs (key "tokenizer.model", name
- * "bytes"). `zv-ls --check` verifies the payloads.
+ * part's prefix, name "values", or "packed" for a matrix in int8 or int4 (packed_record.h); or a
+ * file that the stage needs (key "tokenizer.model", name "bytes"). `zv-ls --check` verifies the
+ * payloads.
  */
 #ifndef ZV_STREAM_MODEL_FILE_H
 #define ZV_STREAM_MODEL_FILE_H
@@ -13,7 +14,8 @@
 
 struct model_file;
 
-/* One mapped tensor; data is 64-byte aligned and lives as long as the file is open. */
+/* One mapped tensor; data is 64-byte aligned and lives as long as the file is open. A packed matrix
+ * has a type of base/packed.h for its dtype, and the shape of the matrix. */
 struct weight {
 	char dtype;
 	int dimensions;
@@ -54,6 +56,10 @@ bool model_file_find(const struct model_file *file, const char *key, struct weig
  * with ERROR_SYSTEM naming the tensor and what was wanted. */
 int model_file_need(const struct model_file *file, const char *key, int dimensions,
     const uint64_t *shape, struct weight *weight);
+
+/* The same for a matrix [rows][columns], which may also be packed. */
+int model_file_need_matrix(const struct model_file *file, const char *key, size_t rows,
+    size_t columns, struct weight *weight);
 
 /* All tensors in file order: i = 0.. until false. key points into the file. */
 bool model_file_at(const struct model_file *file, size_t i, const char **key, size_t *key_size,

@@ -69,6 +69,11 @@ static struct linear linear_of(
 		.bias = bias ? parameter_values(bias) : NULL };
 }
 
+struct linear dense_matrix(const struct parameter *weight)
+{
+	return linear_of(weight, NULL, (size_t)weight->shape[0], (size_t)weight->shape[1]);
+}
+
 static void multiply(float *x, float factor, size_t count)
 {
 	for (size_t i = 0; i < count; i++)

@@ -36,6 +36,9 @@ struct dense {
 int dense_open(
     struct dense *dense, struct weights *weights, const char *name, size_t out, size_t in);
 
+/* A parameter of two dimensions as a matrix, wherever its values are. */
+struct linear dense_matrix(const struct parameter *weight);
+
 /* y [rows][out] from x [rows][in]. then: STORE or ADD. With LoRA and saves, what backward needs is
  * pushed; x itself is the caller's to keep. The adapter's dropout (at its own rate, whatever
  * dropout->rate is) happens when there are both dropout and saves. 0 or -1. */

@@ -191,15 +191,11 @@ static int check_ids(const struct llama_network *network, const int32_t *ids, si
 int llama_network_embed(
     struct llama_network *network, const int32_t *ids, size_t count, float *rows)
 {
-	const struct parameter *table = network->embedding;
-	char dtype = table->value ? 'f' : table->dtype;
-	const char *from = table->value ? (const void *)table->value : table->stored;
-	size_t row = network->width * (dtype == 'f' ? 4 : 2);
+	struct linear table = dense_matrix(network->embedding);
 	if (check_ids(network, ids, count) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		kernels_get()->widen(
-		    dtype, from + (size_t)ids[i] * row, rows + i * network->width, network->width);
+		linear_weight(&table, (size_t)ids[i], 1, rows + i * network->width);
 	return 0;
 }
 

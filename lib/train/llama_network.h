@@ -40,7 +40,7 @@ int llama_network_adapt(struct llama_network *network, const struct lora_setting
  * adapters off. 0 or -1. */
 int llama_network_merge(struct llama_network *network);
 /* 0, or -1 if that would change more than the layers that have adapters. */
-int llama_network_check_merge(const struct llama_network *network);
+int llama_network_check_merge(struct llama_network *network);
 
 struct llama_pass {
 	size_t count;                 /* sequences */

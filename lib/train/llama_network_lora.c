@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/packed.h"
 #include "base/random.h"
 #include "base/threads.h"
 #include "import/import_pattern.h"
@@ -139,11 +140,18 @@ static int merge_one(struct dense *dense)
 	return 0;
 }
 
-int llama_network_check_merge(const struct llama_network *network)
+int llama_network_check_merge(struct llama_network *network)
 {
+	struct dense *dense;
+	char name[LLAMA_NAME];
 	if (network->head.lora_a && network->head.weight == network->embedding)
 		return error_system("lm_head has its weights in common with the embeddings: an adapter on "
 		                    "it cannot be merged");
+	for (size_t i = 0; (dense = llama_network_dense(network, i, name)); i++)
+		if (dense->lora_a && packed_is(dense->weight->dtype))
+			return error_system("%s is %s, into which no adapter can be merged: keep it beside the "
+			                    "model, without --merge",
+			    name, packed_name(dense->weight->dtype));
 	return 0;
 }
 

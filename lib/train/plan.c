@@ -42,7 +42,7 @@ static void add_parameter(struct table *table, const char *part, const struct pa
 	struct row *row = row_of(table, part, group);
 	if (!parameter->value) {
 		row->frozen += parameter->count;
-		table->mapped += (double)parameter->count * (double)dtype_size(parameter->dtype);
+		table->mapped += (double)parameter_bytes(parameter);
 		return;
 	}
 	if (row->trained == 0)

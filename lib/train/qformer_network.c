@@ -215,7 +215,9 @@ static void embed_chunk(void *context, size_t chunk, int worker)
 	const struct embedding *run = context;
 	const struct qformer_rows *rows = &run->rows;
 	const struct kernels *kernels = kernels_get();
-	const struct parameter *words = run->network->word_embeddings;
+	struct linear words = { 0 };
+	if (run->network->word_embeddings)
+		words = dense_matrix(run->network->word_embeddings);
 	const struct qformer_network_layers *inside = run->network->inside;
 	size_t width = rows->width, query_count = rows->queries * width;
 	size_t end = (chunk + 1) * ITEMS < rows->items ? (chunk + 1) * ITEMS : rows->items;
@@ -226,10 +228,7 @@ static void embed_chunk(void *context, size_t chunk, int worker)
 			memcpy(row, parameter_values(inside->query_tokens), query_count * sizeof *row);
 		row += query_count;
 		for (size_t p = 0; p < qformer_network_text_count(rows, i); p++, row += width) {
-			char dtype = words->value ? 'f' : words->dtype;
-			const char *table = words->value ? (const char *)words->value : words->stored;
-			size_t id = (size_t)run->pass->ids[rows->text_start[i] + p];
-			kernels->widen(dtype, table + id * width * (dtype == 'f' ? 4 : 2), row, width);
+			linear_weight(&words, (size_t)run->pass->ids[rows->text_start[i] + p], 1, row);
 			kernels->add(row, parameter_values(inside->position_embeddings) + p * width, width);
 		}
 	}

@@ -12,6 +12,7 @@
 #include "base/ending.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/packed.h"
 #include "stream/model_file.h"
 #include "train/spans.h"
 
@@ -30,7 +31,8 @@ static bool does_decay(const struct parameter *parameter)
 static int enter(
     struct weights *weights, const char *key, size_t key_size, const struct weight *weight)
 {
-	if (weight->dtype != 'e' && weight->dtype != 'E' && weight->dtype != 'f')
+	bool packed = packed_is(weight->dtype);
+	if (weight->dtype != 'e' && weight->dtype != 'E' && weight->dtype != 'f' && !packed)
 		return 0;
 	char *name = memory_text(key, key_size);
 	if (!name)
@@ -38,7 +40,8 @@ static int enter(
 	struct parameter *parameter = &weights->own[weights->own_count++];
 	*parameter = (struct parameter){ .name = name,
 		.dimensions = weight->dimensions,
-		.count = weight->bytes / dtype_size(weight->dtype),
+		.count = packed ? (size_t)(weight->shape[0] * weight->shape[1])
+		                : weight->bytes / dtype_size(weight->dtype),
 		.dtype = weight->dtype,
 		.stored = weight->data,
 		.saved = true,
@@ -171,8 +174,20 @@ struct parameter *weights_add(
 	return parameter;
 }
 
+size_t parameter_bytes(const struct parameter *parameter)
+{
+	if (!packed_is(parameter->dtype))
+		return parameter->count * dtype_size(parameter->dtype);
+	size_t rows = (size_t)parameter->shape[0], columns = (size_t)parameter->shape[1];
+	return (rows + PACKED_ROWS - 1) / PACKED_ROWS * packed_block(parameter->dtype, columns);
+}
+
 int parameter_train(struct parameter *parameter, float rate)
 {
+	if (packed_is(parameter->dtype) && !parameter->value)
+		return error_system("\"%s\" is %s, which cannot be trained: freeze it and train an adapter "
+		                    "(--lora), or make a model of f32 or bf16 with zv-import --dtype",
+		    parameter->name, packed_name(parameter->dtype));
 	if (!parameter->value) {
 		float *value = memory_allocate_zero(parameter->count, sizeof *value);
 		float *gradient = memory_allocate_zero(parameter->count, sizeof *gradient);

@@ -19,7 +19,7 @@ struct parameter {
 	int dimensions;
 	uint64_t shape[RECORD_DIMENSIONS];
 	size_t count;       /* elements */
-	char dtype;         /* of stored: e, E or f */
+	char dtype;         /* of stored: e, E or f, or packed (base/packed.h) */
 	const void *stored; /* in the mapped file; NULL: made by training (LoRA, throw-away heads) */
 	float *value;       /* f32 master [count]; NULL: frozen, read stored */
 	float *gradient;    /* [count], accumulates; NULL: frozen */
@@ -49,16 +49,19 @@ struct parameter *weights_at(const struct weights *weights, size_t i);
 struct parameter *weights_add(
     struct weights *weights, const char *name, size_t rows, size_t columns, bool saved);
 
-/* Make a parameter trained (copy to f32, gradient zero). 0 or -1. */
+/* Bytes of what is stored. */
+size_t parameter_bytes(const struct parameter *parameter);
+/* Make a parameter trained (copy to f32, gradient zero). 0, or -1: memory, or it is packed. */
 int parameter_train(struct parameter *parameter, float rate);
 /* Its values as f32 whatever it is: value, or stored if that is f32; NULL otherwise. */
 const float *parameter_values(const struct parameter *parameter);
 void weights_zero_gradients(struct weights *weights);
 
 /* Write the part as a model file at path (atomically), all values in dtype ('f', 'E', 'e', or
- * 0: as the file has them) by the rule of zv-model(5) (1-D tensors, positions and queries stay f32),
- * all words of the config record and byte files kept, except that word=value lines given replace
- * those of the same word. Added parameters that are saved and not LoRA go in too. 0 or -1. */
+ * 0: as the file has them; what is packed becomes that, too) by the rule of zv-model(5) (1-D
+ * tensors, positions and queries stay f32), all words of the config record and byte files kept,
+ * except that word=value lines given replace those of the same word. Added parameters that are
+ * saved and not LoRA go in too. 0 or -1. */
 int weights_write(const struct weights *weights, const char *path, char dtype, const char *words);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/ending.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/packed.h"
 #include "model/finite.h"
 #include "stream/model_file.h"
 #include "stream/read.h"
@@ -108,6 +109,25 @@ struct writing {
 	uint8_t *piece; /* the same, converted */
 };
 
+/* The same of a packed matrix, a row at a time; pieces of a row are converted at once. */
+static int put_unpacked(
+    struct writing *writing, const struct record *record, const struct parameter *parameter)
+{
+	size_t columns = (size_t)parameter->shape[1], size = dtype_size(record->dtype);
+	float *row = memory_allocate(columns, sizeof *row);
+	int result = row ? 0 : -1;
+	for (size_t i = 0; result == 0 && i < parameter->shape[0]; i++) {
+		packed_get(parameter->dtype, parameter->stored, columns, i, 1, row);
+		for (size_t first = 0; result == 0 && first < columns; first += PIECE) {
+			size_t left = columns - first, count = left < PIECE ? left : PIECE;
+			dtype_from_f32(record->dtype, row + first, writing->piece, count);
+			result = writer_add_large(writing->writer, writing->piece, count * size);
+		}
+	}
+	memory_release(row);
+	return result < 0 ? -1 : writer_end_large(writing->writer);
+}
+
 /* Write a parameter's values, trained or as they are stored, in the record's dtype. */
 static int put_values(
     struct writing *writing, struct record *record, const struct parameter *parameter)
@@ -118,6 +138,8 @@ static int put_values(
 		return writer_put(writing->writer, record, values);
 	if (writer_begin_large(writing->writer, record) < 0)
 		return -1;
+	if (packed_is(dtype))
+		return put_unpacked(writing, record, parameter);
 	for (size_t first = 0; first < parameter->count; first += PIECE) {
 		size_t left = parameter->count - first, count = left < PIECE ? left : PIECE;
 		dtype_to_f32(dtype, values + first * dtype_size(dtype), writing->wide, count);
@@ -141,12 +163,15 @@ static int put_old(struct writing *writing, const struct record *old)
 	struct weight weight;
 	if (parameter && (parameter->value || writing->dtype)) {
 		char dtype = stays_f32(parameter) ? 'f' : writing->dtype ? writing->dtype : old->dtype;
-		record_tensor(&record, old->name, dtype, old->dimensions, old->shape);
+		const char *name = packed_is(parameter->dtype) ? "values" : old->name;
+		record_tensor(&record, name, dtype, parameter->dimensions, parameter->shape);
 		memcpy(record.key, old->key, sizeof record.key);
 		record.maker = old->maker;
 		record.source = old->source;
-		record.meta = old->meta;
-		record.meta_size = old->meta_size;
+		if (!packed_is(parameter->dtype)) { /* whose meta tells the layout */
+			record.meta = old->meta;
+			record.meta_size = old->meta_size;
+		}
 		return put_values(writing, &record, parameter);
 	}
 	if (!model_file_find(weights_file(writing->weights), old->key, &weight))

@@ -150,7 +150,9 @@ refused "no image encoder" "give --vit" src-lavis/blip2.safetensors --config src
 refused "no settings" "give --config" src-lavis/blip2.safetensors --vit src-lavis/eva.safetensors
 refused "no vocabulary" "give --vocab" src-lavis/blip2.safetensors --vit src-lavis/eva.safetensors --config src-lavis/config.json
 refused "no file" "nowhere*No such file" nowhere
-refused "a directory without weights" "seed" seed
+mkdir weightless
+refused "a directory without weights" "weightless" weightless
+refused "a model beside a source" "seed" seed src-hf
 cp -R src-llama no-tokenizer && rm no-tokenizer/tokenizer.model
 refused "no tokenizer" "give --tokenizer" no-tokenizer
 # changed NAME PATTERN PYTHON: the Hugging Face directory with this change is refused

@@ -2,7 +2,7 @@
  *     edit-model IN OUT CHANGE...
  * CHANGE: WORD=VALUE sets a word of the config, WORD= followed by nothing removes it; nan:KEY and
  * inf:KEY put NaN or infinity in front of the f32 values of a tensor; bytes:KEY=FILE gives a byte file
- * other content. Fails if KEY does not come.
+ * other content; meta:KEY:WORD=VALUE sets a word of a tensor. Fails if KEY does not come.
  */
 #include "base/error.h"
 #include "base/file.h"
@@ -65,6 +65,17 @@ static bool change_bytes(struct record *record, const char *change, char **paylo
 	return true;
 }
 
+/* meta:KEY:WORD=VALUE, if this is the record of KEY. */
+static bool change_meta(struct record *record, const char *change)
+{
+	const char *key = change + strlen("meta:"), *word = strchr(key, ':');
+	if (!word || strlen(record->key) != (size_t)(word - key) ||
+	    strncmp(record->key, key, (size_t)(word - key)) != 0)
+		return false;
+	change_word(record, word + 1);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 4)
@@ -76,7 +87,7 @@ int main(int argc, char **argv)
 	int found = writer ? 0 : -1, left = 0;
 	for (int i = 3; i < argc; i++)
 		left += strncmp(argv[i], "nan:", 4) == 0 || strncmp(argv[i], "inf:", 4) == 0 ||
-		        strncmp(argv[i], "bytes:", 6) == 0;
+		        strncmp(argv[i], "bytes:", 6) == 0 || strncmp(argv[i], "meta:", 5) == 0;
 	while (writer && (found = reader_next(reader, &record)) > 0) {
 		char *payload = reader_take_payload(reader);
 		if (!payload)
@@ -86,6 +97,10 @@ int main(int argc, char **argv)
 			float value = nan ? NAN : INFINITY;
 			if (strncmp(argv[i], "bytes:", 6) == 0) {
 				left -= change_bytes(&record, argv[i], &payload);
+				continue;
+			}
+			if (strncmp(argv[i], "meta:", 5) == 0) {
+				left -= change_meta(&record, argv[i]);
 				continue;
 			}
 			if (!nan && !inf && strcmp(record.key, "config") == 0)
