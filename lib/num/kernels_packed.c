@@ -1,6 +1,6 @@
 /* kernels_packed.c - the table of packed kernels for this CPU (see kernels_packed.h). */
 #include "num/kernels_packed.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 
 const struct packed_kernels *packed_kernels_get(void)
 {

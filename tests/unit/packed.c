@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/packed.h"
-#include "num/cpu.h"
+#include "base/cpu.h"
 #include "num/kernels_packed.h"
 #include "num/linear.h"
 #include "num/product.h"
