@@ -16,6 +16,7 @@ CONTRAST_STEPS ?= 4000
 SINGLE_STEPS ?= 800
 GENERATE_STEPS ?= 5000
 INSTRUCT_STEPS ?= 12000
+LAST_STEPS ?= 3500
 WARM ?= 100
 
 model: $(WORK)/emoji.done
@@ -91,10 +92,16 @@ $(WORK)/generate.done: $(WORK)/single.done
 		scenes-train.jsonl
 	touch $@
 
-$(WORK)/emoji.done: $(WORK)/generate.done
-	$(ZV) $(TRAIN) instruct -m generate -o emoji $(ON_FEATURES) -b 64 --steps $(INSTRUCT_STEPS) \
+$(WORK)/instruct.done: $(WORK)/generate.done
+	$(ZV) $(TRAIN) instruct -m generate -o instruct $(ON_FEATURES) -b 64 --steps $(INSTRUCT_STEPS) \
 		--rate 1.5e-3 --train projection,lora --lora 16 --lora-alpha 32 --lora-dropout 0 \
 		--lora-targets q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj --merge --dtype f16 \
-		--valid scenes-valid-instruct.jsonl --log emoji.log scenes-train-instruct.jsonl \
-		scenes-train.jsonl=0.2
+		--valid scenes-valid-instruct.jsonl --log instruct.log scenes-train-instruct.jsonl
+	touch $@
+
+# Questions and captions in equal parts, the whole language model.
+$(WORK)/emoji.done: $(WORK)/instruct.done
+	$(ZV) $(TRAIN) instruct -m instruct -o emoji $(ON_FEATURES) -b 64 --steps $(LAST_STEPS) \
+		--rate 7e-4 --train projection,llm --valid scenes-valid-instruct.jsonl --log emoji.log \
+		scenes-train-instruct.jsonl=1 scenes-train.jsonl=1
 	touch $@

@@ -223,7 +223,7 @@ static void check_lora(const char *model, struct data *data)
 {
 	struct import_adapter_count count;
 	const char *source = reference_path("zoo/A/train/lora");
-	if (!TAP_OK(source && import_keep_adapter(source, "lora.zv", &count) == 0,
+	if (!TAP_OK(source && import_keep_adapter(source, "lora.zv", NULL, &count) == 0,
 	        "the adapter is imported"))
 		return;
 	struct json *expected = json_open(tap_shared("zoo/A/train/lora/expected.json"));

@@ -243,7 +243,7 @@ static void check_adapters(const char *model)
 		snprintf(source, sizeof source, "zoo/A/peft-lora/%s", names[i]);
 		snprintf(path, sizeof path, "%s.zv", names[i]);
 		snprintf(file, sizeof file, "%s/expected.safetensors", source);
-		if (TAP_OK(import_keep_adapter(tap_shared(source), path, &count) == 0 &&
+		if (TAP_OK(import_keep_adapter(tap_shared(source), path, NULL, &count) == 0 &&
 		               llama_adapt(llama, path) == 0,
 		        "adapter %s", names[i])) {
 			check_scalings(path, names[i]);
@@ -267,7 +267,7 @@ static void check_projecting_adapter(void)
 		.sources = &source, .source_count = 1, .adapters = &adapter, .adapter_count = 1
 	};
 	struct import_adapter_count count;
-	TAP_OK(import_keep_adapter(adapter, "projecting.zv", &count) < 0 &&
+	TAP_OK(import_keep_adapter(adapter, "projecting.zv", NULL, &count) < 0 &&
 	           strstr(error_text(), "language_projection"),
 	    "an adapter with a projection is not kept: %s", error_text());
 	const char *model = reference_import(&request, "projecting");

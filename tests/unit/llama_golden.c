@@ -405,7 +405,8 @@ static void check_lora(void)
 	struct import_adapter_count count;
 	if (!model || !adapter)
 		return;
-	if (!TAP_OK(import_keep_adapter(adapter, "lora.zv", &count) == 0, "the adapter is imported"))
+	if (!TAP_OK(
+	        import_keep_adapter(adapter, "lora.zv", NULL, &count) == 0, "the adapter is imported"))
 		return;
 	struct json *expected = json_open(tap_shared("zoo/A/train/lora/expected.json"));
 	for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++)
