@@ -95,13 +95,13 @@ $(WORK)/generate.done: $(WORK)/single.done
 $(WORK)/instruct.done: $(WORK)/generate.done
 	$(ZV) $(TRAIN) instruct -m generate -o instruct $(ON_FEATURES) -b 64 --steps $(INSTRUCT_STEPS) \
 		--rate 1.5e-3 --train projection,lora --lora 16 --lora-alpha 32 --lora-dropout 0 \
-		--lora-targets q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj --merge --dtype f16 \
+		--lora-targets q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj --merge \
 		--valid scenes-valid-instruct.jsonl --log instruct.log scenes-train-instruct.jsonl
 	touch $@
 
 # Questions and captions in equal parts, the whole language model.
 $(WORK)/emoji.done: $(WORK)/instruct.done
 	$(ZV) $(TRAIN) instruct -m instruct -o emoji $(ON_FEATURES) -b 64 --steps $(LAST_STEPS) \
-		--rate 7e-4 --train projection,llm --valid scenes-valid-instruct.jsonl --log emoji.log \
+		--rate 7e-4 --train projection,llm --dtype f16 --valid scenes-valid-instruct.jsonl --log emoji.log \
 		scenes-train-instruct.jsonl=1 scenes-train.jsonl=1
 	touch $@
