@@ -20,7 +20,7 @@ unset MAKEFLAGS MAKELEVEL MFLAGS
 make_model() {
 	make -C "$ZV_ROOT/examples/emoji" BUILD="$ZV_BUILD" WORK="$PWD/work" THREADS=1 WINDOWS=400 \
 		SCENES_ALL=300 TEXTS=200 TESTS=40 PIECES=1200 WARM=2 TEXT_STEPS=4 WINDOW_STEPS=4 \
-		SCENE_STEPS=3 CELL_STEPS=4 CONTRAST_STEPS=3 SINGLE_STEPS=3 GENERATE_STEPS=3 INSTRUCT_STEPS=4 model
+		SCENE_STEPS=3 CELL_STEPS=4 CONTRAST_STEPS=3 SINGLE_STEPS=3 GENERATE_STEPS=3 INSTRUCT_STEPS=4 LAST_STEPS=3 model
 }
 if ! make_model >log 2>&1; then
 	fail "make model" "$(tail -n 20 log)"
@@ -30,7 +30,7 @@ pass "make model"
 for part in vit qformer llm; do
 	ok "$part.zv is whole" zv-ls --check "work/emoji/$part.zv"
 done
-for stage in text windows scenes cells contrast single generate emoji; do
+for stage in text windows scenes cells contrast single generate instruct emoji; do
 	ok "$stage keeps a log" grep -q '"step"' "work/$stage.log"
 	is "no checkpoint of $stage stays behind" "$(ls "work/$stage.checkpoint" 2>/dev/null)" ""
 done
