@@ -136,7 +136,8 @@ step() { text texts.jsonl --rate 1e-2 --warm-up 0 --schedule constant --force "$
 norm() { numbers model.norm.weight "$1/llm.zv"; }
 near='function near(a, b) { return a - b < 2e-5 && b - a < 2e-5 }'
 step -o forgets --steps 2 --beta1 0 --beta2 0
-norm forgets | all "--beta1 0 --beta2 0: two whole steps" "$near" 'near($1, 0.98) || near($1, 1) || near($1, 1.02)'
+norm forgets >norms
+all "--beta1 0 --beta2 0: two whole steps" "$near" 'near($1, 0.98) || near($1, 1) || near($1, 1.02)' <norms
 step -o half --steps 2 --beta2 0
 step -o rest --steps 2 --beta1 0
 step -o keeps --steps 2
@@ -152,9 +153,11 @@ differ "--beta2 alone" half/llm.zv keeps/llm.zv
 step -o named --steps 2 --beta1 0.9 --beta2 0.98 --eps 1e-8
 same "0.9, 0.98, 1e-8 by default" named/llm.zv keeps/llm.zv
 step -o small --steps 1
-norm small | all "one step is the whole rate" "$near" 'near($1, 0.99) || near($1, 1.01)'
+norm small >norms
+all "one step is the whole rate" "$near" 'near($1, 0.99) || near($1, 1.01)' <norms
 step -o tiny --steps 1 --eps 1
-norm tiny | all "--eps 1: g / (|g| + 1) of it" '' '$1 > 0.9951 && $1 < 1.0049'
+norm tiny >norms
+all "--eps 1: g / (|g| + 1) of it" '' '$1 > 0.9951 && $1 < 1.0049' <norms
 
 ### mistaken options
 like "--train lora without --lora" "$(said instruct -m toy -o none --features feats.zv asked.jsonl --steps 1 --train lora)" \
