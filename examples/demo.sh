@@ -14,7 +14,7 @@ case $build in /*) ;; *) build=$PWD/$build ;; esac
 case $model in /*) ;; *) model=$PWD/$model ;; esac
 case $adapter in /*) ;; *) adapter=$PWD/$adapter ;; esac
 PATH=$build:$PATH
-english='Describe this picture.' chinese='请描述这张图片。'
+english='Describe the picture.' chinese='请描述这张图片。'
 
 if ! [ -f "$model/vit.zv" ] || ! [ -f "$model/qformer.zv" ] || ! [ -f "$model/llm.zv" ]; then
 	echo "demo: skipped, no model in $model; examples/emoji/README.md tells how it is made"

@@ -19,7 +19,7 @@ set -eu
 here=$(unset CDPATH && cd -- "$(dirname -- "$0")" && pwd)
 scenes=1000 each=0 seeds='11 12 13' splits='test several unseen' what='retrieval captions questions'
 config=$here/emoji.conf build=${BUILD:-$here/../../build} compare=yes
-english='Describe this picture.' chinese='请描述这张图片。'
+english='Describe the picture.' chinese='请描述这张图片。'
 usage() {
 	sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
 	exit 2

@@ -14,7 +14,7 @@ status "demo: no model for a picture" 1 env ZV_MODEL=nowhere sh "$examples/demo.
 like "finetune: no model" "$(ZV_MODEL=nowhere sh "$examples/finetune.sh" 2>&1; echo $?)" "finetune: skipped, no model*0"
 ### names relative to the folder in which they are started; this model is none
 mkdir hollow
-: >hollow/vit.zv >hollow/qformer.zv >hollow/llm.zv
+touch hollow/vit.zv hollow/qformer.zv hollow/llm.zv
 ZV_MODEL=hollow sh "$examples/finetune.sh" tried >/dev/null 2>&1
 ok "finetune: a relative name of a model" test -f tried/model/vit.zv
 is "demo: the same" "$(ZV_MODEL=hollow sh "$examples/demo.sh" 2>&1 | grep -c 'No such file')" 0
@@ -28,7 +28,7 @@ sh "$examples/demo.sh" >demo.out 2>&1
 is "demo: exit 0" "$?" 0
 like "demo: the sum" "$(tail -n 1 demo.out)" "demo: 6 pictures described in English and Chinese, * of 36 questions answered right"
 right=$(sed -n '$s/.*, \([0-9]*\) of 36 .*/\1/p' demo.out)
-ok "demo: half of the answers are right ($right), a third would be by chance" test "${right:-0}" -ge 18
+ok "demo: two of three answers are right ($right), one would be by chance" test "${right:-0}" -ge 24
 cp "$examples/pictures/fruit.png" own.png
 like "demo: a picture of one's own" "$(sh "$examples/demo.sh" own.png 2>&1 | tail -n 1)" \
 	"demo: 1 pictures described in English and Chinese, 6 questions answered"

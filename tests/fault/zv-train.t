@@ -163,7 +163,7 @@ refused "features of another encoder" "other.zv: encoded with another model" 2 c
 zv-qformer -q -m ziya -o prompts.zv feats.zv
 refused "soft prompts as features" "prompts.zv: *tokens x" 2 contrast -m ziya pairs.jsonl --features prompts.zv -b 2 --steps 1
 refused "a picture as features" "a.jpg: " 2 contrast -m ziya pairs.jsonl --features a.jpg -b 2 --steps 1
-refused "a stream as examples" "lines are bad" 2 contrast -m ziya feats.zv --features feats.zv -b 2 --steps 1
+refused "a stream as examples" "the first 20 lines are no examples" 2 contrast -m ziya feats.zv --features feats.zv -b 2 --steps 1
 refused "an adapter of another model" "" 2 instruct -m ziya pairs.jsonl --features feats.zv -b 2 --steps 1 --adapter other/llm.zv
 
 # Lines that promise or hold too much, each between 200 good ones.

@@ -5,6 +5,9 @@ scratch=$OLDPWD
 value() { make -s --no-print-directory "print-$1" SANITIZE= CFLAGS=-O2 WERROR=-Werror; }
 flags=$(value ALL_CFLAGS) && avx2=$(value AVX2_FLAGS) && avx512=$(value AVX512_FLAGS) &&
 	vnni=$(value VNNI_FLAGS) || exit 2
+# What a data file of the tree is made into is included as well.
+make -s BUILD="$scratch/made" "$scratch/made/text/train/caption_prompts.inc" >/dev/null || exit 2
+flags="$flags -I$scratch/made/text"
 cat >"$scratch/one" <<'ONE'
 case $2 in
 *_avx512.c) more=$AVX512 ;;
@@ -30,7 +33,7 @@ for compiler in gcc clang; do
 done
 # kernels_vector.h and its like are the text of several files, each with vectors of its own.
 out=$(find lib -name '*.h' ! -name kernels_vector.h ! -name kernels_matrix.h ! -name kernels_gradient.h \
-	! -name optimiser_vector.h ! -name kernels_packed_vector.h ! -name kernels_packed_512.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
+	! -name optimiser_vector.h ! -name resize_vector.h ! -name kernels_packed_vector.h ! -name kernels_packed_512.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
 	grep -v 'pragma once in main file')
 is "each header stands alone" "$out" ""
 out=$(make -n BUILD="$scratch/other" ARCHITECTURE=other programs 2>&1 | grep -n avx)

@@ -6,6 +6,7 @@
  */
 #include "base/dtype.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/packed.h"
 #include "base/threads.h"
 #include "num/linear.h"
@@ -82,18 +83,20 @@ int main(int argc, char **argv)
 {
 	static const size_t shapes[][2] = { { 5120, 5120 }, { 13824, 5120 }, { 5120, 13824 } };
 	static const size_t rows[] = { 1, 4, 16, 64, 512 };
-	int threads = argc > 1 ? atoi(argv[1]) : threads_available();
-	double seconds = argc > 2 ? strtod(argv[2], NULL) : 0.5;
-	size_t only = argc > 3 ? (size_t)atoi(argv[3]) : 0;
-	if (product_start() < 0 || threads_start(threads) < 0)
+	int64_t threads = threads_available(), only = 0;
+	double seconds = 0.5;
+	if ((argc > 1 && number_whole(argv[1], 1, 64, &threads) < 0) ||
+	    (argc > 2 && number_real(argv[2], 0, 100, &seconds) < 0) ||
+	    (argc > 3 && number_whole(argv[3], 1, 1 << 20, &only) < 0) || product_start() < 0 ||
+	    threads_start((int)threads) < 0)
 		return 2;
-	printf("%s, %d threads\n", product_version(), threads);
+	printf("%s, %d threads\n", product_version(), (int)threads);
 	printf(
 	    "%-18s %-5s %9s %8s %9s %8s\n", "rows x in x out", "type", "ms", "GB/s", "Gop/s", "of f32");
 	for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
 		for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
 			double plain = 0;
-			if (only && rows[r] != only)
+			if (only > 0 && rows[r] != (size_t)only)
 				continue;
 			for (int t = 0; t < TYPES; t++) {
 				size_t out = shapes[s][0], in = shapes[s][1], size;
