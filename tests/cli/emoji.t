@@ -84,6 +84,7 @@ is "vocabulary: nothing twice" "$(sort vocab.txt | uniq -d)" ""
 if command -v spm_train >/dev/null 2>&1; then
 	ok "tokenizer" make -s -f "$make" BUILD="$ZV_BUILD" WORK="$PWD/work" TEXTS=2000 PIECES=2000 \
 		CFLAGS="-O2 -g ${ZV_SANITIZE:+-fsanitize=$ZV_SANITIZE}" tokenizer
+	is "tokenizer: it holds no path" "$(grep -aoF "$PWD" work/tokenizer.model)" ""
 	is "tokenizer: a Chinese name is one piece wherever it stands" \
 		"$(printf '图中有一个银牌和两个银牌。\n银牌\n' | spm_encode --model work/tokenizer.model --output_format=piece |
 			grep -o '\(^\| \)银牌\( \|$\)' | wc -l)" 3

@@ -22,6 +22,7 @@ none "no flags that change results or bind to one CPU" '(-f|-O)fast|march=native
 none "no unfinished work" '\b(TODO|FIXME|XXX|HACK)\b|not (yet )?implemented|for now\b|unimplemented' \
 	'*.c' '*.h' '*.sh' '*.py' '*.[157]' 'tests/run' Makefile
 none "no path of a machine" '(/w''ork/|/ro''ot/|/ho''me/[a-z]|/tm''p/[a-z])' '*'
+is "nor in the embedded model" "$(grep -aoE '/(wo''rk|ro''ot|ho''me|tm''p)/[a-z0-9_]{3,}' examples/emoji/model/*.zv)" ""
 none "no number of an issue" '(^|[ (])#[0-9]{2,}\b|(issue|pull request|PR) [#0-9]' '*.c' '*.h' '*.sh' '*.t' '*.md' '*.[157]'
 none "no merge left undone" '^(<<<<<<<|>>>>>>>) ' '*'
 
