@@ -44,7 +44,7 @@ static struct {
 	bool two_sided, fix_temperature, places;
 	int64_t classes;
 	int language;
-	bool question_inside;
+	bool question_inside, answers;
 	const char *prompts, *template;
 	int64_t text_most;
 	int64_t lora_rank;
@@ -164,6 +164,8 @@ static const struct option_entry options[] = {
 	  "classify: features of the encoder also tell where they are" },
 	{ 0, "language", "WHICH", OPTION_CHOICE, &option.language, 0, 0, language_choices,
 	  "of captions: en, zh, or both by turns (default both)" },
+	{ 0, "answers", NULL, OPTION_FLAG, &option.answers, 0, 0, NULL,
+	  "text: of talks only the answers count (default: all tokens)" },
 	{ 0, "question-inside", NULL, OPTION_FLAG, &option.question_inside, 0, 0, NULL,
 	  "generate, instruct: the Q-Former reads the question as well\n"
 	  "(default: as the model says)" },
@@ -384,6 +386,7 @@ static void fill_stage(struct stage_options *stage)
 		.places = option.places,
 		.fix_temperature = option.fix_temperature,
 		.question_inside = option.question_inside,
+		.answers = option.answers,
 		.prompts = option.prompts,
 		.template = option.template,
 		.text_most = (size_t)option.text_most,
@@ -451,6 +454,7 @@ static const struct {
 	{ "classes", "classify" },
 	{ "places", "classify" },
 	{ "language", "contrast generate instruct" },
+	{ "answers", "text" },
 	{ "question-inside", "generate instruct" },
 	{ "prompts", "generate instruct" },
 	{ "template", "text generate instruct" },

@@ -40,6 +40,8 @@ struct stage_options {
 	double wrong_share; /* of matching's negative texts taken from "wrong" where there are any */
 	bool two_sided;     /* gradient also through the gathered side of ITC */
 	bool fix_temperature;
+	/* text */
+	bool answers; /* only the answers of talks count */
 	/* generate, instruct */
 	bool question_inside;      /* the question also goes into the Q-Former */
 	const char *prompts;       /* file of caption prompts, NULL: built in (spec 7.5) */

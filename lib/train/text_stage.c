@@ -1,6 +1,6 @@
 /* text_stage.c - the stage "text": language modelling on plain text. An example's "text" counts in
- * all its tokens; one without has its talk as the template writes it, or its captions. Texts of a
- * batch are sequences of their own.
+ * all its tokens; one without has its talk as the template writes it, or its captions. With "answers"
+ * only the answers of talks count. Texts of a batch are sequences of their own.
  */
 #include "base/error.h"
 #include "base/memory.h"
@@ -84,6 +84,44 @@ static int add_talk(struct stage *stage, const struct example *example)
 	return status;
 }
 
+/* One turn: the rows that ask it, and behind them its answer, which counts. 1; 0: no room; -1. */
+static int add_turn(
+    struct stage *stage, const struct example_turn *said, struct ids *ids, size_t *have)
+{
+	const struct language_part *part = &stage->language;
+	const struct template_turn turn = { said->question, NULL };
+	struct bpe_options options = prompt_answer_options(&part->rules);
+	ids->count = 0;
+	if (prompt_sequence(&part->rules, &turn, 1, 0, ids) < 0)
+		return -1;
+	size_t asked = ids->count;
+	if (bpe_encode(part->bpe, said->answer, strlen(said->answer), &options, ids) < 0 ||
+	    (part->eos >= 0 && ids_add(ids, part->eos) < 0))
+		return -1;
+	*have += ids->count;
+	if (*have > language_batch_most(part, 0))
+		return 0;
+	return language_batch_add(&stage->batch, ids->at, asked, false) < 0 ||
+	               language_batch_add(&stage->batch, ids->at + asked, ids->count - asked, true) < 0
+	           ? -1
+	           : 1;
+}
+
+/* A talk as one sequence in which answers count, each with its end: so many questions about one thing
+ * cost little more than one. The turns that fit are taken. */
+static int add_answers(struct stage *stage, const struct example *example)
+{
+	struct ids ids = { 0 };
+	size_t have = 0;
+	int status = language_batch_begin(&stage->batch, 0) < 0 ? -1 : 1;
+	for (size_t i = 0; status > 0 && i < example->turn_count; i++)
+		status = add_turn(stage, &example->turns[i], &ids, &have);
+	if (status >= 0)
+		status = language_batch_end(&stage->batch);
+	ids_clear(&ids);
+	return status;
+}
+
 static int add_captions(struct stage *stage, const struct example *example)
 {
 	for (int language = 0; language < EXAMPLE_LANGUAGES; language++)
@@ -97,7 +135,9 @@ static int add_example(struct stage *stage, const struct example *example)
 {
 	if (example->text)
 		return language_batch_text(&stage->language, &stage->batch, example->text);
-	return example->turn_count > 0 ? add_talk(stage, example) : add_captions(stage, example);
+	if (example->turn_count == 0)
+		return add_captions(stage, example);
+	return stage->options.answers ? add_answers(stage, example) : add_talk(stage, example);
 }
 
 /* *used: how many of the examples have a text. */

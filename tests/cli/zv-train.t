@@ -15,7 +15,7 @@ def lines(name, objects):
     with open(name, 'w', encoding='utf-8') as f:
         for o in objects:
             f.write(json.dumps(o) + '\n')
-pairs, talks, questions, texts = [], [], [], []
+pairs, talks, questions, texts, read = [], [], [], [], []
 for i in range(32):
     name, colour, place = 'p%02d.ppm' % i, colours[i % 8], places[i // 8]
     with open(name, 'wb') as f:
@@ -28,11 +28,14 @@ for i in range(32):
         {'question': 'Where?', 'answer': place}]})
     questions += [{'image': name, 'question': 'What colour?', 'answer': colour},
         {'image': name, 'instruction': 'Where?', 'outputs': place}]
+    read.append({'conversations': [{'question': 'the %s thing' % colour, 'answer': colour},
+        {'question': 'and %s?' % place, 'answer': place}]})
     texts.append({'text': '%d: a %s thing %s' % (i, colour, place)})
 lines('pairs.jsonl', pairs)
 lines('talks.jsonl', talks)
 lines('questions.jsonl', questions)
 lines('texts.jsonl', texts)
+lines('read.jsonl', read)
 lines('few.jsonl', pairs[:4])
 with open('list', 'w') as f:
     f.write(''.join(p['image'] + '\n' for p in pairs))
@@ -122,6 +125,12 @@ like "it tells what a batch takes" "$(cat table)" "*memory of one batch, without
 # The first token of a text cannot be known: ln(32) over all tokens of one remains.
 ok "text" zv-train text -q -m toy -o said texts.jsonl --steps 150 -b 32 --rate 1e-2 --decay 0 --log text.log
 below "text: the loss" "$(field lm text.log)" 0.3
+# What is asked cannot be known beforehand, what is answered can; the end of each answer is learnt too.
+ok "text, answers" zv-train text -q -m toy -o told read.jsonl --answers --steps 100 -b 32 --rate 1e-2 --decay 0 --log told.log
+below "text, answers: the loss" "$(field lm told.log)" 0.05
+ok "text, all of a talk" zv-train text -q -m toy -o whole read.jsonl --steps 100 -b 32 --rate 1e-2 --decay 0 --log whole.log
+below "what is asked counts with it: the loss is more" 0.05 "$(field lm whole.log)"
+status "--answers is about texts" 2 zv-train contrast -m toy -o none pairs.jsonl --steps 1 --answers
 ok "what was not trained is the same file" test toy/vit.zv -ef said/vit.zv
 ok "generate" zv-train generate -q -m toy -o wrote --features feats.zv pairs.jsonl --steps 300 -b 32 --rate 5e-3 \
 	--dropout 0 --decay 0 --train queries,qformer,projection,llm --prompts prompts --log generate.log
