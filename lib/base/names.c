@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "base/names.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/line.h"
 #include "base/memory.h"
 #include "base/program.h"
@@ -22,7 +23,6 @@ struct names {
 	char *line;
 	size_t line_capacity;
 	uint64_t line_number;
-	uint64_t position; /* of the next name among all, for --shard */
 };
 
 struct names *names_open(char **operands, int count, bool default_stdin)
@@ -77,6 +77,13 @@ static int next_from_list(struct names *names, const char **name)
 	}
 }
 
+/* The name alone decides, so that names that come or go leave the others in their shards. */
+static bool in_shard(const char *name)
+{
+	return common.shards == 1 ||
+	       checksum_of(name, strlen(name)) % (uint64_t)common.shards == (uint64_t)common.shard - 1;
+}
+
 int names_next(struct names *names, const char **name)
 {
 	for (;;) {
@@ -92,7 +99,7 @@ int names_next(struct names *names, const char **name)
 		} else {
 			return 0;
 		}
-		if (names->position++ % (uint64_t)common.shards == (uint64_t)common.shard - 1)
+		if (in_shard(*name))
 			return 1;
 	}
 }
@@ -101,9 +108,10 @@ size_t names_total(const struct names *names)
 {
 	if (common.files_from)
 		return 0;
-	uint64_t count = names->use_stdin ? 1 : (uint64_t)names->count;
-	uint64_t skipped = (uint64_t)common.shard - 1;
-	return count > skipped ? (size_t)((count - skipped - 1) / (uint64_t)common.shards + 1) : 0;
+	size_t total = names->use_stdin && in_shard("-");
+	for (int i = 0; i < names->count; i++)
+		total += in_shard(names->operands[i]);
+	return total;
 }
 
 void names_close(struct names *names)

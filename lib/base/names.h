@@ -1,5 +1,5 @@
 /* names.h - the names a program works on: operands, a list (-T, -0), or standard input; --shard
- * takes every n-th of them.
+ * takes those whose XXH64 modulo n is i - 1 (zv(7)).
  */
 #ifndef ZV_BASE_NAMES_H
 #define ZV_BASE_NAMES_H

@@ -114,10 +114,29 @@ static void test_shards(void)
 	common.shard = common.shards = 1;
 }
 
+static void test_shards_of_names(void)
+{
+	char text[200], photo[] = "photo.jpg", cat[] = "cat.jpg", dog[] = "dog.jpg", new[] = "new.jpg";
+	char *before[] = { photo, cat, dog }, *after[] = { new, dog, photo };
+	common.shards = 5; /* XXH64 modulo 5 is 3, 2, 3 */
+	common.shard = 4;
+	TAP_OK(collect(before, 3, false, text) == 0 && !strcmp(text, "photo.jpg|dog.jpg|"),
+	    "the hash of a name is its shard: %s", text);
+	TAP_OK(collect(after, 3, false, text) == 0 && strstr(text, "dog.jpg|photo.jpg|"),
+	    "whatever else is there: %s", text);
+	make_list("cat.jpg\ndog.jpg\n", 16);
+	common.files_from = "list";
+	TAP_OK(collect(before, 1, false, text) == 0 && !strcmp(text, "photo.jpg|dog.jpg|"),
+	    "operand or line: %s", text);
+	common.files_from = NULL;
+	common.shard = common.shards = 1;
+}
+
 int main(void)
 {
 	test_operands();
 	test_lists();
 	test_shards();
+	test_shards_of_names();
 	return tap_finish();
 }
