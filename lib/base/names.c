@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { NAME_SIZE = 4096 };
 
@@ -112,6 +113,24 @@ size_t names_total(const struct names *names)
 	for (int i = 0; i < names->count; i++)
 		total += in_shard(names->operands[i]);
 	return total;
+}
+
+size_t names_count(const struct names *names)
+{
+	struct stat status;
+	const char *name;
+	size_t count = 0;
+	if (!common.files_from)
+		return names_total(names);
+	if (!names->list || fstat(fileno(names->list), &status) < 0 || !S_ISREG(status.st_mode) ||
+	    names->list == stdin)
+		return 0;
+	struct names *again = names_open(names->operands, names->count, names->use_stdin);
+	int found = 0;
+	while (again && (found = names_next(again, &name)) > 0)
+		count++;
+	names_close(again);
+	return found < 0 ? 0 : count;
 }
 
 void names_close(struct names *names)

@@ -22,6 +22,9 @@ int names_next(struct names *names, const char **name);
 /* How many names there are in all when that is known without reading ahead, else 0. */
 size_t names_total(const struct names *names);
 
+/* The same, and a list in a regular file is read to its end for that: for progress. */
+size_t names_count(const struct names *names);
+
 void names_close(struct names *names);
 
 #endif

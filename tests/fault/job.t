@@ -27,7 +27,7 @@ ok "captions differ ($(cut -f 2 calm/captions.tsv | sort -u | wc -l))" test "$(c
 features() { zv-ls --keys work/features/*.zv 2>/dev/null | sort -u | wc -l; }
 captions() {
 	for language in en zh; do
-		for file in work/$language/*.tsv work/$language/*.part; do
+		for file in work/"$language"/*.tsv work/"$language"/*.part; do
 			[ -e "$file" ] || continue
 			if [ -n "$(tail -c 1 "$file")" ]; then sed '$d' "$file"; else cat "$file"; fi
 		done | cut -f 1 | sort -u

@@ -46,10 +46,17 @@ static void test_operands(void)
 static void test_lists(void)
 {
 	char text[200], a[] = "a", *operands[] = { a };
+	struct names *names;
+	const char *name;
 	common.files_from = "list";
 	make_list("x y\n\n'z'\r\nlast", 14);
 	TAP_OK(collect(operands, 1, true, text) == 0 && !strcmp(text, "a|x y|'z'\r|last|"),
 	    "operands, then lines as they are");
+	names = names_open(operands, 1, true);
+	TAP_OK(names && names_total(names) == 0 && names_count(names) == 4 &&
+	           names_next(names, &name) == 1 && !strcmp(name, "a"),
+	    "four are counted without taking one away");
+	names_close(names);
 	make_list("\n\n", 2);
 	TAP_OK(collect(operands, 0, true, text) == 0 && !strcmp(text, ""), "a list of empty lines");
 	make_list("", 0);
@@ -63,8 +70,7 @@ static void test_lists(void)
 	static char longer[5000];
 	memset(longer, 'n', sizeof longer);
 	make_list(longer, 4095);
-	struct names *names = names_open(NULL, 0, false);
-	const char *name;
+	names = names_open(NULL, 0, false);
 	TAP_OK(names && names_next(names, &name) == 1 && strlen(name) == 4095, "4095 bytes are a name");
 	names_close(names);
 	make_list(longer, 4096);
