@@ -327,7 +327,7 @@ static void run(const struct picture_options *picture)
 	};
 	struct prepared_picture batch[BATCH_MOST];
 	/* from the start of the queue on, the names belong to a thread of it */
-	progress_begin("pictures", names_total(state.names));
+	progress_begin("pictures", names_count(state.names));
 	if (state.known)
 		interrupt_hold_all();
 	struct picture_queue *queue = picture_queue_start(&plan);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "base/names.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/line.h"
 #include "base/memory.h"
 #include "base/program.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { NAME_SIZE = 4096 };
 
@@ -22,7 +24,6 @@ struct names {
 	char *line;
 	size_t line_capacity;
 	uint64_t line_number;
-	uint64_t position; /* of the next name among all, for --shard */
 };
 
 struct names *names_open(char **operands, int count, bool default_stdin)
@@ -77,6 +78,13 @@ static int next_from_list(struct names *names, const char **name)
 	}
 }
 
+/* The name alone decides, so that names that come or go leave the others in their shards. */
+static bool in_shard(const char *name)
+{
+	return common.shards == 1 ||
+	       checksum_of(name, strlen(name)) % (uint64_t)common.shards == (uint64_t)common.shard - 1;
+}
+
 int names_next(struct names *names, const char **name)
 {
 	for (;;) {
@@ -92,7 +100,7 @@ int names_next(struct names *names, const char **name)
 		} else {
 			return 0;
 		}
-		if (names->position++ % (uint64_t)common.shards == (uint64_t)common.shard - 1)
+		if (in_shard(*name))
 			return 1;
 	}
 }
@@ -101,9 +109,28 @@ size_t names_total(const struct names *names)
 {
 	if (common.files_from)
 		return 0;
-	uint64_t count = names->use_stdin ? 1 : (uint64_t)names->count;
-	uint64_t skipped = (uint64_t)common.shard - 1;
-	return count > skipped ? (size_t)((count - skipped - 1) / (uint64_t)common.shards + 1) : 0;
+	size_t total = names->use_stdin && in_shard("-");
+	for (int i = 0; i < names->count; i++)
+		total += in_shard(names->operands[i]);
+	return total;
+}
+
+size_t names_count(const struct names *names)
+{
+	struct stat status;
+	const char *name;
+	size_t count = 0;
+	if (!common.files_from)
+		return names_total(names);
+	if (!names->list || fstat(fileno(names->list), &status) < 0 || !S_ISREG(status.st_mode) ||
+	    names->list == stdin)
+		return 0;
+	struct names *again = names_open(names->operands, names->count, names->use_stdin);
+	int found = 0;
+	while (again && (found = names_next(again, &name)) > 0)
+		count++;
+	names_close(again);
+	return found < 0 ? 0 : count;
 }
 
 void names_close(struct names *names)

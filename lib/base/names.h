@@ -1,5 +1,5 @@
 /* names.h - the names a program works on: operands, a list (-T, -0), or standard input; --shard
- * takes every n-th of them.
+ * takes those whose XXH64 modulo n is i - 1 (zv(7)).
  */
 #ifndef ZV_BASE_NAMES_H
 #define ZV_BASE_NAMES_H
@@ -21,6 +21,9 @@ int names_next(struct names *names, const char **name);
 
 /* How many names there are in all when that is known without reading ahead, else 0. */
 size_t names_total(const struct names *names);
+
+/* The same, and a list in a regular file is read to its end for that: for progress. */
+size_t names_count(const struct names *names);
 
 void names_close(struct names *names);
 

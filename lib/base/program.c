@@ -48,7 +48,7 @@ static const struct {
 	{ COMMON_NAMES, { '0', "null", NULL, OPTION_FLAG, &common.null, 0, 0, NULL,
 	                    "names in LIST end with a zero byte" } },
 	{ COMMON_NAMES, { 0, "shard", "I/N", OPTION_TEXT, &shard_text, 0, 0, NULL,
-	                    "take the I-th of every N names" } },
+	                    "take the I-th of N parts of the names, by their hash" } },
 	{ COMMON_THREADS, { 't', "threads", "N", OPTION_WHOLE, &common.threads, 1, THREADS_MOST, NULL,
 	                      "compute threads (default: ZV_THREADS, or all CPUs)" } },
 	{ COMMON_LEVEL, { 0, "level", "N", OPTION_WHOLE, &common.level, 0, 19, NULL,

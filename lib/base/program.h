@@ -82,7 +82,7 @@ struct program {
 	const struct option_entry *options; /* ends with an entry whose name is NULL */
 	const char *input;                  /* what goes in, for --help */
 	const char *output;                 /* what comes out */
-	const char *examples[5];            /* lines that can be pasted; NULL-terminated */
+	const char *examples[9];            /* lines that can be pasted; NULL-terminated */
 	const char *see_also;               /* "zv-qformer(1), zvt(5)" */
 	const char *exits;                  /* exit statuses, if 1 means something else here */
 };

@@ -1,6 +1,8 @@
 /* orient.c - turn a picture upright by its EXIF orientation (EXIF 2.3, 4.6.4 A).
  */
 #include "image/decoder.h"
+#include "base/checked.h"
+#include "base/error.h"
 #include "base/memory.h"
 
 enum { TILE = 32 }; /* pixels: rows of source and target of a tile stay in the L1 cache */
@@ -59,7 +61,10 @@ int picture_turn(struct picture *picture, int orientation)
 		.width = across ? picture->height : picture->width,
 		.height = across ? picture->width : picture->height,
 	};
-	upright.pixels = memory_allocate((size_t)upright.width * upright.height, 3);
+	size_t pixels;
+	if (!checked_multiply(upright.width, upright.height, &pixels))
+		return error_memory(SIZE_MAX);
+	upright.pixels = memory_allocate(pixels, 3);
 	if (!upright.pixels)
 		return -1;
 	struct turn turn = find_turn(orientation, picture->width, picture->height);

@@ -75,9 +75,12 @@ int picture_limit(
 
 int picture_allocate(struct decoding *decoding, uint64_t width, uint64_t height, uint64_t inflation)
 {
+	size_t pixels;
 	if (picture_limit(decoding, width, height, inflation) < 0)
 		return -1;
-	decoding->picture->pixels = memory_allocate((size_t)(width * height), 3);
+	if (!checked_multiply((size_t)width, (size_t)height, &pixels))
+		return error_memory(SIZE_MAX);
+	decoding->picture->pixels = memory_allocate(pixels, 3);
 	if (!decoding->picture->pixels)
 		return -1;
 	decoding->picture->width = (uint32_t)width;

@@ -112,12 +112,13 @@ int resize_by_rows(const struct resize_kernels *kernels, const struct picture *s
     const struct resize_axis *across, const struct resize_axis *down, struct picture *target)
 {
 	struct rows rows = { .kernels = kernels, .source = source, .across = across, .down = down };
-	size_t between;
+	size_t turned, between;
 	rows.between_row = ((size_t)across->out * 3 + RESIZE_ROW - 1) / RESIZE_ROW * RESIZE_ROW;
 	/* what windows reach behind the picture meets zero weights */
-	if (!checked_multiply(rows.between_row, source->height + down->taps, &between))
+	if (!checked_multiply(rows.between_row, source->height + down->taps, &between) ||
+	    !checked_add(source->width, across->taps, &turned))
 		return error_memory(SIZE_MAX);
-	rows.turned = memory_allocate_zero(source->width + across->taps, (size_t)3 * RESIZE_ROW);
+	rows.turned = memory_allocate_zero(turned, (size_t)3 * RESIZE_ROW);
 	rows.narrow = memory_allocate(across->out, (size_t)3 * RESIZE_ROW);
 	rows.between = memory_allocate_zero(between, 1);
 	rows.line = memory_allocate(rows.between_row, 1);

@@ -6,11 +6,11 @@
 
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/checked.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/memory_limit.h"
 #include "model/llama.h"
 #include "model/outlet.h"
 #include "model/prompt.h"
@@ -61,14 +61,14 @@ struct batch {
 size_t batch_default(const struct llama *llama, const struct generation_settings *settings)
 {
 	struct stat status;
-	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-	if (pages <= 0 || page <= 0 || stat(model_file_path(llama_file(llama)), &status) != 0)
+	uint64_t limit = memory_limit("/");
+	if (limit == 0 || stat(model_file_path(llama_file(llama)), &status) != 0)
 		return 1;
 	double rows = DEFAULT_PROMPT + (double)settings->max_new;
 	if (rows > (double)llama_positions(llama))
 		rows = (double)llama_positions(llama);
 	double record = rows * (double)settings->beams * (double)llama_cache_row(llama);
-	double memory = (double)pages * (double)page - (double)status.st_size;
+	double memory = (double)limit - (double)status.st_size;
 	double count = memory / MEMORY_SHARE / record;
 	return count >= DEFAULT_MOST ? DEFAULT_MOST : count < 1 ? 1 : (size_t)count;
 }

@@ -28,8 +28,8 @@ struct prompt_rules;
 enum { BATCH_MOST = 256 };
 
 /* How many records are answered at once unless somebody says otherwise: up to 16, as many as a
- * quarter of the memory beside the weights holds keys and values for, at 256 tokens of prompt and
- * the most new tokens for each; at least 1. */
+ * quarter of the memory beside the weights (base/memory_limit.h) holds keys and values for, at 256
+ * tokens of prompt and the most new tokens for each; at least 1. */
 size_t batch_default(const struct llama *llama, const struct generation_settings *settings);
 
 struct batch_plan {

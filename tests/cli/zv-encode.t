@@ -44,8 +44,14 @@ zv-encode -m ziya -T list >listed.zv
 same "-T" three.zv listed.zv
 tr '\n' '\0' <list | zv-encode -m ziya -0 -T - >listed.zv
 same "-0 -T -" three.zv listed.zv
-zv-encode -m ziya --shard 2/3 -T list >shard.zv
-is "--shard 2/3" "$(keys shard.zv)" "T:cat.jpg E:- "
+zv-encode -m ziya --shard 1/3 -T list >shard.zv
+is "--shard 1/3" "$(keys shard.zv)" "T:photo.jpg T:cat.jpg E:- "
+cp dog.jpg more.jpg
+zv-encode -m ziya --shard 1/3 cat.jpg more.jpg dog.jpg photo.jpg >shard.zv
+is "--shard 1/3: other names and another order leave names in their parts" \
+	"$(zv-ls --keys shard.zv | grep -v more | tr '\n' ' ')" "cat.jpg photo.jpg "
+zv-encode -m ziya --shard 3/3 -T list >shard.zv
+is "--shard 3/3" "$(keys shard.zv)" "T:dog.jpg E:- "
 is "silent on success" "$(zv-encode -m ziya -o x.zv photo.jpg 2>&1)" ""
 is "-v counts" "$(zv-encode -v -m ziya -o x.zv photo.jpg cat.jpg 2>&1)" \
 	"zv-encode: 2 pictures encoded, 0 failed, 0 already there"

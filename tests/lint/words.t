@@ -28,7 +28,7 @@ none "no merge left undone" '^(<<<<<<<|>>>>>>>) ' '*'
 
 # Sizes from outside are multiplied and added by checked.h, not in the call that allocates.
 out=$(files 'lib/stream/*.c' 'lib/image/*.c' 'lib/text/*.c' |
-	xargs grep -nE 'memory_allocate(_zero)?\([^,;]*[a-z_\])>] *[*+] *[a-z_(]' 2>/dev/null)
+	xargs grep -nE 'memory_allocate(_zero)?\([^,;]*[]a-z_)>] *[*+] *[a-z_(]' 2>/dev/null)
 is "readers leave the arithmetic of sizes to checked.h" "$out" ""
 
 out=$(files '*.c' '*.h' | while read -r file; do

@@ -46,10 +46,17 @@ static void test_operands(void)
 static void test_lists(void)
 {
 	char text[200], a[] = "a", *operands[] = { a };
+	struct names *names;
+	const char *name;
 	common.files_from = "list";
 	make_list("x y\n\n'z'\r\nlast", 14);
 	TAP_OK(collect(operands, 1, true, text) == 0 && !strcmp(text, "a|x y|'z'\r|last|"),
 	    "operands, then lines as they are");
+	names = names_open(operands, 1, true);
+	TAP_OK(names && names_total(names) == 0 && names_count(names) == 4 &&
+	           names_next(names, &name) == 1 && !strcmp(name, "a"),
+	    "four are counted without taking one away");
+	names_close(names);
 	make_list("\n\n", 2);
 	TAP_OK(collect(operands, 0, true, text) == 0 && !strcmp(text, ""), "a list of empty lines");
 	make_list("", 0);
@@ -63,8 +70,7 @@ static void test_lists(void)
 	static char longer[5000];
 	memset(longer, 'n', sizeof longer);
 	make_list(longer, 4095);
-	struct names *names = names_open(NULL, 0, false);
-	const char *name;
+	names = names_open(NULL, 0, false);
 	TAP_OK(names && names_next(names, &name) == 1 && strlen(name) == 4095, "4095 bytes are a name");
 	names_close(names);
 	make_list(longer, 4096);
@@ -114,10 +120,29 @@ static void test_shards(void)
 	common.shard = common.shards = 1;
 }
 
+static void test_shards_of_names(void)
+{
+	char text[200], photo[] = "photo.jpg", cat[] = "cat.jpg", dog[] = "dog.jpg", new[] = "new.jpg";
+	char *before[] = { photo, cat, dog }, *after[] = { new, dog, photo };
+	common.shards = 5; /* XXH64 modulo 5 is 3, 2, 3 */
+	common.shard = 4;
+	TAP_OK(collect(before, 3, false, text) == 0 && !strcmp(text, "photo.jpg|dog.jpg|"),
+	    "the hash of a name is its shard: %s", text);
+	TAP_OK(collect(after, 3, false, text) == 0 && strstr(text, "dog.jpg|photo.jpg|"),
+	    "whatever else is there: %s", text);
+	make_list("cat.jpg\ndog.jpg\n", 16);
+	common.files_from = "list";
+	TAP_OK(collect(before, 1, false, text) == 0 && !strcmp(text, "photo.jpg|dog.jpg|"),
+	    "operand or line: %s", text);
+	common.files_from = NULL;
+	common.shard = common.shards = 1;
+}
+
 int main(void)
 {
 	test_operands();
 	test_lists();
 	test_shards();
+	test_shards_of_names();
 	return tap_finish();
 }
