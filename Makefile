@@ -18,7 +18,7 @@ SANITIZER = -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover
 endif
 ALL_CFLAGS = -std=c11 $(WARNINGS) $(WERROR) -Ilib -Itests/support -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 \
 	-fno-math-errno -ffp-contract=off $(SANITIZER) $(CFLAGS)
-LIBRARIES = -lblis -ljpeg -lpng -lwebp -lzstd -ljansson -lutf8proc -lxxhash -lb2 -lpthread -lm
+LIBRARIES = -lblis -ljpeg -lpng -lwebp -lzstd -ljansson -lutf8proc -lxxhash -lb2 -lsqlite3 -lpthread -lm
 
 # The layers, lowest first; each may use those before it (tests/lint/layers checks it).
 #   cmd -> train -> model import -> image text stream num -> base

@@ -27,7 +27,7 @@ done
 
 # LIBRARY=its headers, as a pattern
 for pair in zstd='zstd.*\.h' jansson='jansson.h' libjpeg='jpeglib.h|jerror.h|turbojpeg.h' \
-	libpng='png.h' libwebp='webp/.*' utf8proc='utf8proc.h' xxhash='xxhash.h' libb2='blake2.h' \
+	libpng='png.h' libwebp='webp/.*' utf8proc='utf8proc.h' xxhash='xxhash.h' libb2='blake2.h' sqlite='sqlite3.h' \
 	blis='blis.*|cblas.h'; do
 	out=$(grep -lE "^#include <(${pair#*=})>" lib/*/*.[ch] cmd/*.c 2>/dev/null)
 	count=$(printf '%s' "$out" | grep -c .)
