@@ -1,5 +1,5 @@
 /* zv-export.c - records in the formats of other programs: npy, safetensors, raw bytes, text, JSON;
- * vectors in an SQLite database; an adapter file as PEFT has adapters.
+ * vectors in an SQLite database or in clip-retrieval's folders; an adapter file as PEFT has adapters.
  */
 #include "base/message.h"
 #include "base/error.h"
@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "base/version.h"
 #include "import/peft_write.h"
+#include "stream/clip_folder.h"
 #include "stream/embeddings.h"
 #include "stream/export.h"
 #include "stream/frame.h"
@@ -22,6 +23,8 @@ static struct {
 	int to;      /* enum export_dtype */
 	int vectors; /* enum vectors_form */
 	const char *sqlite, *collection, *model_id;
+	const char *clip, *part;
+	bool texts;
 	const char *keys_file, *wanted_file;
 	const char *peft, *base;
 	struct option_list keys, names;
@@ -49,6 +52,13 @@ static const struct option_entry options[] = {
 	{ 0, "model-id", "NAME", OPTION_TEXT, &option.model_id, 0, 0, NULL,
 	    "with --sqlite: the model that the collection names\n"
 	    "(default zv/NAME/WEIGHTS)" },
+	{ 0, "clip", "DIR", OPTION_TEXT, &option.clip, 0, 0, NULL,
+	    "write the vectors into DIR as clip-retrieval keeps them:\n"
+	    "img_emb/img_emb_N.npy, metadata/metadata_N.parquet" },
+	{ 0, "part", "N", OPTION_TEXT, &option.part, 0, 0, NULL,
+	    "with --clip: the number of the part (default 0)" },
+	{ 0, "texts", NULL, OPTION_FLAG, &option.texts, 0, 0, NULL,
+	    "with --clip: they are of texts, so text_emb and captions" },
 	{ 0, "peft", "DIR", OPTION_TEXT, &option.peft, 0, 0, NULL,
 	    "FILE is an adapter: write adapter_model.safetensors and\n"
 	    "adapter_config.json into DIR, as PEFT loads them" },
@@ -66,7 +76,7 @@ static const struct option_entry options[] = {
 	{ 0, "vectors", "FORM", OPTION_CHOICE, &option.vectors, 0, 0, forms,
 	    "what a record with several rows becomes: same, flat (one\n"
 	    "row of all), mean (one of length 1), rows (each by itself)\n"
-	    "(default same, with --sqlite mean)" },
+	    "(default same, with --sqlite and --clip mean)" },
 	{ 0, "keys", "FILE", OPTION_TEXT, &option.keys_file, 0, 0, NULL,
 	    "write the key of each record to FILE, one a line" },
 	{ 0, NULL, NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL },
@@ -92,6 +102,7 @@ static const struct program program = {
 static struct {
 	struct export *file;
 	struct embeddings *database;
+	struct clip_folder *folder;
 } target;
 
 static struct key_set *wanted; /* NULL: all keys */
@@ -135,10 +146,10 @@ static bool name_is_wanted(const char *name)
 static enum export_form chosen_form(void)
 {
 	int count = option.npy + option.stack + option.safetensors + option.raw + option.text +
-	            common.json + (option.sqlite != NULL);
+	            common.json + (option.sqlite != NULL) + (option.clip != NULL);
 	if (count != 1)
 		program_usage("give exactly one of --npy, --stack, --safetensors, --raw, --text, --json, "
-		              "--sqlite, --peft");
+		              "--sqlite, --clip, --peft");
 	return option.stack         ? EXPORT_STACK
 	       : option.npy         ? EXPORT_NPY
 	       : option.safetensors ? EXPORT_SAFETENSORS
@@ -160,6 +171,7 @@ static int hand_on(const struct record *record, const void *payload)
 	int result = vectors_begin(&vectors, (enum vectors_form)option.vectors, record, payload);
 	while (result == 0 && vectors_next(&vectors))
 		result = target.database ? embeddings_add(target.database, &vectors)
+		         : target.folder ? clip_folder_add(target.folder, &vectors)
 		                         : export_record(target.file, &vectors.record, vectors.payload);
 	vectors_end(&vectors);
 	return result;
@@ -168,7 +180,7 @@ static int hand_on(const struct record *record, const void *payload)
 _Noreturn static void fail_to_write(void)
 {
 	embeddings_close(target.database);
-	program_fail(option.sqlite ? option.sqlite : common.output);
+	program_fail(option.sqlite ? option.sqlite : option.clip ? option.clip : common.output);
 }
 
 static void take_failure(struct reader *reader, const struct record *record, const void *payload)
@@ -256,7 +268,7 @@ static struct output *open_output(enum export_form form)
 static int export_adapter(int count, char **names)
 {
 	bool form = option.npy || option.stack || option.safetensors || option.raw || option.text ||
-	            common.json || option.sqlite || option.vectors != VECTORS_AS_IS;
+	            common.json || option.sqlite || option.clip || option.vectors != VECTORS_AS_IS;
 	if (form || common.output || option.keys_file || option.wanted_file || option.keys.count > 0 ||
 	    option.names.count > 0 || option.to != EXPORT_AS_IS || common.files_from)
 		program_usage("--peft writes the adapter as it is, to its directory; it goes with --base");
@@ -306,6 +318,29 @@ static void export_to_database(char **inputs, int count)
 		program_fail(option.sqlite);
 }
 
+/* Vectors into a part of clip-retrieval's folders. */
+static void export_to_folder(char **inputs, int count)
+{
+	if (common.output || option.keys_file)
+		program_usage("--clip writes the files in DIR; neither -o nor --keys goes with it");
+	if (option.part &&
+	    (!option.part[0] || strspn(option.part, "0123456789") != strlen(option.part) ||
+	        strlen(option.part) > 9))
+		program_usage("--part: \"%s\" is no number of up to 9 digits", option.part);
+	if (!program_given("vectors"))
+		option.vectors = VECTORS_MEAN;
+	target.folder = clip_folder_open(
+	    option.clip, option.part ? option.part : "0", option.texts, (enum export_dtype)option.to);
+	if (!target.folder)
+		program_fail(option.clip);
+	take_inputs(inputs, count);
+	if (damaged)
+		program_exit();
+	report_missing_keys();
+	if (clip_folder_finish(target.folder) < 0)
+		program_fail(option.clip);
+}
+
 static void export_to_file(enum export_form form, char **inputs, int count)
 {
 	struct output *output = open_output(form), *keys = NULL;
@@ -341,9 +376,13 @@ int main(int argc, char **argv)
 		program_usage("--base is about --peft");
 	if ((option.collection || option.model_id) && !option.sqlite)
 		program_usage("--collection and --model-id are about --sqlite");
+	if ((option.part || option.texts) && !option.clip)
+		program_usage("--part and --texts are about --clip");
 	enum export_form form = chosen_form();
 	collect_keys();
-	if (option.sqlite)
+	if (option.clip)
+		export_to_folder(argv + first, argc - first);
+	else if (option.sqlite)
 		export_to_database(argv + first, argc - first);
 	else
 		export_to_file(form, argv + first, argc - first);

@@ -1,5 +1,5 @@
 # export-tables.t - features for the indexes of others and back: matrices with lists of keys, SQLite
-# as llm has it; numbers as independent readers see them, records as they were.
+# as llm has it, clip-retrieval's folders; numbers as independent readers see them, records as they were.
 . "$ZV_TESTS/lib.sh"
 . "$ZV_TESTS/support/fixture.sh"
 said() { "$@" 2>&1 >/dev/null; }
@@ -210,4 +210,86 @@ for args in '--sqlite x.db -o y' '--sqlite x.db --keys k' '--sqlite x.db --text'
 	status "usage: $args" 2 zv-export $args hand.zv
 done
 ok "usage: no database" test ! -e x.db
+
+# --- clip-retrieval's folders ---
+# python CODE: with read_names, a reader of our Parquet that knows the format and not our code
+cat >names.py <<'PY'
+import struct, sys
+raw = open(sys.argv[1], "rb").read()
+assert raw[:4] == raw[-4:] == b"PAR1"
+def varint(at):
+    number = shift = 0
+    while True:
+        byte = raw[at]; at += 1
+        number |= (byte & 127) << shift; shift += 7
+        if byte < 128: return number, at
+def value(kind, at):
+    if kind in (1, 2): return kind == 1, at
+    if kind in (5, 6):
+        number, at = varint(at)
+        return (number >> 1) ^ -(number & 1), at
+    if kind == 8:
+        size, at = varint(at)
+        return raw[at:at + size].decode(), at + size
+    if kind == 9:
+        count, kind = raw[at] >> 4, raw[at] & 15; at += 1
+        if count == 15: count, at = varint(at)
+        items = []
+        for _ in range(count):
+            item, at = value(kind, at); items.append(item)
+        return items, at
+    assert kind == 12, kind
+    fields, last = {}, 0
+    while raw[at]:
+        last += raw[at] >> 4
+        assert raw[at] >> 4
+        fields[last], at = value(raw[at] & 15, at + 1)
+    return fields, at + 1
+size, = struct.unpack("<I", raw[-8:-4])
+meta, end = value(12, len(raw) - 8 - size)
+assert end == len(raw) - 8
+root, leaf = meta[2]
+chunk, = meta[4][0][1]
+assert root[5] == 1 and leaf[1] == 6 and leaf[3] == 0 and leaf[6] == 0 and chunk[3][3] == [leaf[4]]
+assert meta[3] == meta[4][0][3] == chunk[3][5] and chunk[3][4] == 0
+names, at, stop = [], chunk[3][9], chunk[3][9] + chunk[3][7]
+pages = 0
+while at < stop:
+    page, at = value(12, at)
+    assert page[1] == 0 and page[2] == page[3] and page[5][2] == 0
+    last = at + page[3]
+    for _ in range(page[5][1]):
+        size, = struct.unpack_from("<I", raw, at)
+        names.append(raw[at + 4:at + 4 + size].decode()); at += 4 + size
+    assert at == last
+    pages += 1
+assert at == stop and len(names) == meta[3]
+print(leaf[4], pages, *names)
+PY
+ok "--clip makes the folders" zv-export --clip clip feats.zv
+is "they are" "$(find clip -type f | sort | tr '\n' ' ')" 'clip/img_emb/img_emb_0.npy clip/metadata/metadata_0.parquet '
+zv-export --stack --vectors mean -o mean.npy feats.zv
+same "the matrix has a vector for each picture" clip/img_emb/img_emb_0.npy mean.npy
+ok "a second part, of half precision" zv-export --clip clip --part 1 --to f16 -k cat.jpg feats.zv
+ok "texts" zv-export --clip captions --texts texts.zv
+is "are captions" "$(find captions -type f | sort | tr '\n' ' ')" 'captions/metadata/metadata_0.parquet captions/text_emb/text_emb_0.npy '
+if command -v python3 >/dev/null 2>&1; then
+	names() { PYTHONDONTWRITEBYTECODE=1 python3 names.py "$1" 2>&1; }
+	is "the names, as another reader sees them" "$(names clip/metadata/metadata_0.parquet)" 'image_path 1 photo.jpg cat.jpg dog.jpg'
+	is "those of the second part" "$(names clip/metadata/metadata_1.parquet)" 'image_path 1 cat.jpg'
+	is "captions" "$(names captions/metadata/metadata_0.parquet)" 'caption 1 a dog on the beach 一只狗在海边'
+	seq 30000 | awk '{ printf "a/picture/with/a/long/name/so/that/one/page/does/not/hold/all/of/them/%d\titc\tf32\t2\t%d 1\n", $1, $1 }' | zvt-make many.zv
+	zv-export --clip many many.zv
+	is "many names: pages" "$(names many/metadata/metadata_0.parquet | awk '{ print $1, ($2 > 1), NF, $30002 }')" \
+		'image_path 1 30002 a/picture/with/a/long/name/so/that/one/page/does/not/hold/all/of/them/30000'
+fi
+status "a cut stream: exit 1" 1 zv-export --clip none cut.zv
+is "no part is made of it" "$(find none -type f)" ""
+cp -R clip before
+zv-export --clip clip cut.zv 2>err
+ok "nor is one changed" diff -r clip before
+for args in '--clip x -o y' '--clip x --keys k' '--clip x --text' '--text --part 1' '--clip x --part a' '--clip x --part='; do
+	# shellcheck disable=SC2086
+	status "usage: $args" 2 zv-export $args hand.zv
+done
 finish
