@@ -18,11 +18,11 @@ SANITIZER = -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover
 endif
 ALL_CFLAGS = -std=c11 $(WARNINGS) $(WERROR) -Ilib -Itests/support -D_POSIX_C_SOURCE=200809L -D_FILE_OFFSET_BITS=64 \
 	-fno-math-errno -ffp-contract=off $(SANITIZER) $(CFLAGS)
-LIBRARIES = -lblis -ljpeg -lpng -lwebp -lzstd -ljansson -lutf8proc -lxxhash -lb2 -lpthread -lm
+LIBRARIES = -lblis -ljpeg -lpng -lwebp -lzstd -ljansson -lutf8proc -lxxhash -lb2 -lsqlite3 -lpthread -lm
 
 # The layers, lowest first; each may use those before it (tests/lint/layers checks it).
-#   cmd -> train -> model import -> image text stream num -> base
-LAYERS = base num stream text image import model train
+#   cmd -> train search -> model import -> image text stream num -> base
+LAYERS = base num stream text image import model search train
 PROGRAMS = $(patsubst cmd/%.c,%,$(wildcard cmd/zv-*.c))
 SCRIPTS = $(patsubst cmd/%.sh,%,$(wildcard cmd/zv-*.sh))
 

@@ -1,5 +1,5 @@
 /* zv-export.c - records in the formats of other programs: npy, safetensors, raw bytes, text, JSON;
- * an adapter file as PEFT has adapters.
+ * vectors in an SQLite database or in clip-retrieval's folders; an adapter file as PEFT has adapters.
  */
 #include "base/message.h"
 #include "base/error.h"
@@ -8,22 +8,30 @@
 #include "base/progress.h"
 #include "base/version.h"
 #include "import/peft_write.h"
+#include "stream/clip_folder.h"
+#include "stream/embeddings.h"
 #include "stream/export.h"
 #include "stream/frame.h"
 #include "stream/key_set.h"
 #include "stream/read.h"
+#include "stream/vectors.h"
 
 #include <string.h>
 
 static struct {
 	bool npy, stack, safetensors, raw, text;
-	int to; /* enum export_dtype */
+	int to;      /* enum export_dtype */
+	int vectors; /* enum vectors_form */
+	const char *sqlite, *collection, *model_id;
+	const char *clip, *part;
+	bool texts;
 	const char *keys_file, *wanted_file;
 	const char *peft, *base;
 	struct option_list keys, names;
 } option;
 
 static const char *const dtypes[] = { "same", "f32", "f16", "bf16", "bits", NULL };
+static const char *const forms[] = { "same", "flat", "mean", "rows", NULL };
 
 static const struct option_entry options[] = {
 	{ 0, "npy", NULL, OPTION_FLAG, &option.npy, 0, 0, NULL, "one record as a NumPy file" },
@@ -36,6 +44,21 @@ static const struct option_entry options[] = {
 	    "the payloads, little-endian, one after the other" },
 	{ 0, "text", NULL, OPTION_FLAG, &option.text, 0, 0, NULL,
 	    "a line for each row: key, TAB, numbers with blanks between" },
+	{ 0, "sqlite", "FILE", OPTION_TEXT, &option.sqlite, 0, 0, NULL,
+	    "add the vectors to the SQLite database FILE, as the\n"
+	    "command llm has them" },
+	{ 0, "collection", "NAME", OPTION_TEXT, &option.collection, 0, 0, NULL,
+	    "with --sqlite: the collection (default zv)" },
+	{ 0, "model-id", "NAME", OPTION_TEXT, &option.model_id, 0, 0, NULL,
+	    "with --sqlite: the model that the collection names\n"
+	    "(default zv/NAME/WEIGHTS)" },
+	{ 0, "clip", "DIR", OPTION_TEXT, &option.clip, 0, 0, NULL,
+	    "write the vectors into DIR as clip-retrieval keeps them:\n"
+	    "img_emb/img_emb_N.npy, metadata/metadata_N.parquet" },
+	{ 0, "part", "N", OPTION_TEXT, &option.part, 0, 0, NULL,
+	    "with --clip: the number of the part (default 0)" },
+	{ 0, "texts", NULL, OPTION_FLAG, &option.texts, 0, 0, NULL,
+	    "with --clip: they are of texts, so text_emb and captions" },
 	{ 0, "peft", "DIR", OPTION_TEXT, &option.peft, 0, 0, NULL,
 	    "FILE is an adapter: write adapter_model.safetensors and\n"
 	    "adapter_config.json into DIR, as PEFT loads them" },
@@ -50,6 +73,10 @@ static const struct option_entry options[] = {
 	{ 0, "to", "DTYPE", OPTION_CHOICE, &option.to, 0, 0, dtypes,
 	    "same, f32, f16, bf16, or bits (bf16 as u16) (default same,\n"
 	    "but f32 for bf16 in NumPy files)" },
+	{ 0, "vectors", "FORM", OPTION_CHOICE, &option.vectors, 0, 0, forms,
+	    "what a record with several rows becomes: same, flat (one\n"
+	    "row of all), mean (one of length 1), rows (each by itself)\n"
+	    "(default same, with --sqlite and --clip mean)" },
 	{ 0, "keys", "FILE", OPTION_TEXT, &option.keys_file, 0, 0, NULL,
 	    "write the key of each record to FILE, one a line" },
 	{ 0, NULL, NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL },
@@ -62,13 +89,21 @@ static const struct program program = {
 	.common = COMMON_OUTPUT | COMMON_NAMES | COMMON_JSON | COMMON_STRICT | COMMON_RECORDS,
 	.options = options,
 	.input = "zv streams or model files (none or -: standard input)",
-	.output = "exactly one of --npy, --stack, --safetensors, --raw, --text, --json, --peft",
+	.output = "exactly one of --npy, --stack, --safetensors, --raw, --text, --json, --sqlite,\n    "
+	          "  --peft",
 	.examples = { "zv-export --stack --keys feats.txt -o feats.npy feats.zv",
 	    "zv-export --text -k photo.jpg photos.zv | head -n 3",
-	    "zv-export --safetensors -o vit.safetensors ziya/vit.zv",
-	    "zv-export --peft mylora mylora.zv", NULL },
+	    "zv-export --sqlite photos.db --collection photos feats.zv",
+	    "zv-export --safetensors -o vit.safetensors ziya/vit.zv", NULL },
 	.see_also = "zv-import(1), zv-cat(1), zv-ls(1), zvt(5)",
 };
+
+/* Where records go: one of them. */
+static struct {
+	struct export *file;
+	struct embeddings *database;
+	struct clip_folder *folder;
+} target;
 
 static struct key_set *wanted; /* NULL: all keys */
 static uint64_t exported;      /* records */
@@ -110,11 +145,11 @@ static bool name_is_wanted(const char *name)
 
 static enum export_form chosen_form(void)
 {
-	int count =
-	    option.npy + option.stack + option.safetensors + option.raw + option.text + common.json;
+	int count = option.npy + option.stack + option.safetensors + option.raw + option.text +
+	            common.json + (option.sqlite != NULL) + (option.clip != NULL);
 	if (count != 1)
 		program_usage("give exactly one of --npy, --stack, --safetensors, --raw, --text, --json, "
-		              "--peft");
+		              "--sqlite, --clip, --peft");
 	return option.stack         ? EXPORT_STACK
 	       : option.npy         ? EXPORT_NPY
 	       : option.safetensors ? EXPORT_SAFETENSORS
@@ -129,11 +164,38 @@ static void stop_if_strict(void)
 		program_exit();
 }
 
-/* Hand one record on; false if it is damaged. Nothing can follow a failed write; an unsuitable
- * record is left out. */
-static bool take_record(struct export *export, struct reader *reader, const struct record *record)
+/* A record, or its rows, to where they go. 0, or -1: nothing can follow an ERROR_SYSTEM. */
+static int hand_on(const struct record *record, const void *payload)
+{
+	struct vectors vectors;
+	int result = vectors_begin(&vectors, (enum vectors_form)option.vectors, record, payload);
+	while (result == 0 && vectors_next(&vectors))
+		result = target.database ? embeddings_add(target.database, &vectors)
+		         : target.folder ? clip_folder_add(target.folder, &vectors)
+		                         : export_record(target.file, &vectors.record, vectors.payload);
+	vectors_end(&vectors);
+	return result;
+}
+
+_Noreturn static void fail_to_write(void)
+{
+	embeddings_close(target.database);
+	program_fail(option.sqlite ? option.sqlite : option.clip ? option.clip : common.output);
+}
+
+static void take_failure(struct reader *reader, const struct record *record, const void *payload)
 {
 	size_t size = (size_t)record->payload_size;
+	message_failure(EXIT_ITEM, reader_name(reader), "\"%s\" failed: %.*s", record->key,
+	    (int)(size < 500 ? size : 500), (const char *)payload);
+	if (target.file && export_failure(target.file, record->key, payload, size) < 0)
+		fail_to_write();
+	stop_if_strict();
+}
+
+/* Hand one record on; false if it is damaged. An unsuitable record is left out. */
+static bool take_record(struct reader *reader, const struct record *record)
+{
 	if ((wanted && !key_set_has(wanted, record->key)) ||
 	    (record->kind == RECORD_TENSOR && !name_is_wanted(record->name)))
 		return true;
@@ -141,14 +203,10 @@ static bool take_record(struct export *export, struct reader *reader, const stru
 	if (!payload)
 		return false;
 	if (record->kind == RECORD_FAILED) {
-		message_failure(EXIT_ITEM, reader_name(reader), "\"%s\" failed: %.*s", record->key,
-		    (int)(size < 500 ? size : 500), (const char *)payload);
-		if (export_failure(export, record->key, payload, size) < 0)
-			program_fail(common.output);
-		stop_if_strict();
-	} else if (export_record(export, record, payload) < 0) {
+		take_failure(reader, record, payload);
+	} else if (hand_on(record, payload) < 0) {
 		if (error_kind() == ERROR_SYSTEM)
-			program_fail(common.output);
+			fail_to_write();
 		error_context("\"%s\" %s", record->key, record->name);
 		progress_clear();
 		message_error(reader_name(reader));
@@ -170,7 +228,7 @@ static void report_damage(const char *name)
 	stop_if_strict();
 }
 
-static void take_file(struct export *export, const char *name)
+static void take_file(const char *name)
 {
 	struct record record;
 	struct reader *reader = reader_open(name);
@@ -181,7 +239,7 @@ static void take_file(struct export *export, const char *name)
 	int found;
 	progress_begin("bytes", reader_size(reader));
 	while ((found = reader_next(reader, &record)) > 0) {
-		if (!take_record(export, reader, &record)) {
+		if (!take_record(reader, &record)) {
 			found = -1;
 			break;
 		}
@@ -210,7 +268,7 @@ static struct output *open_output(enum export_form form)
 static int export_adapter(int count, char **names)
 {
 	bool form = option.npy || option.stack || option.safetensors || option.raw || option.text ||
-	            common.json;
+	            common.json || option.sqlite || option.clip || option.vectors != VECTORS_AS_IS;
 	if (form || common.output || option.keys_file || option.wanted_file || option.keys.count > 0 ||
 	    option.names.count > 0 || option.to != EXPORT_AS_IS || common.files_from)
 		program_usage("--peft writes the adapter as it is, to its directory; it goes with --base");
@@ -222,32 +280,76 @@ static int export_adapter(int count, char **names)
 	return program_end();
 }
 
-int main(int argc, char **argv)
+static void take_inputs(char **inputs, int count)
 {
-	version_add(frame_library());
-	int first = program_begin(&program, argc, argv);
-	if (option.peft)
-		return export_adapter(argc - first, argv + first);
-	if (option.base)
-		program_usage("--base is about --peft");
-	enum export_form form = chosen_form();
-	collect_keys();
-	struct names *names = names_open(argv + first, argc - first, true);
-	if (!names)
-		program_fail(NULL);
-	struct output *output = open_output(form), *keys = NULL;
-	if (option.keys_file && !(keys = output_open(option.keys_file)))
-		program_fail(option.keys_file);
-	struct export *export = export_open(output, form, (enum export_dtype)option.to, keys);
-	if (!export)
-		program_fail(common.output);
 	const char *name;
 	int status;
+	struct names *names = names_open(inputs, count, true);
+	if (!names)
+		program_fail(NULL);
 	while ((status = names_next(names, &name)) > 0)
-		take_file(export, name);
+		take_file(name);
 	if (status < 0)
 		report_damage(NULL);
 	names_close(names);
+}
+
+/* Vectors into a database: all of them, or none when an input was damaged. */
+static void export_to_database(char **inputs, int count)
+{
+	if (common.output || option.keys_file || option.to != EXPORT_AS_IS)
+		program_usage(
+		    "--sqlite adds f32 vectors with their keys to its FILE; neither -o nor --keys "
+		    "nor --to goes with it");
+	if (!program_given("vectors"))
+		option.vectors = VECTORS_MEAN;
+	output_clean_up_also(embeddings_clean_up);
+	target.database = embeddings_append(
+	    option.sqlite, option.collection ? option.collection : "zv", option.model_id);
+	if (!target.database)
+		program_fail(option.sqlite);
+	take_inputs(inputs, count);
+	if (damaged) {
+		embeddings_close(target.database);
+		program_exit();
+	}
+	report_missing_keys();
+	if (embeddings_commit(target.database) < 0)
+		program_fail(option.sqlite);
+}
+
+/* Vectors into a part of clip-retrieval's folders. */
+static void export_to_folder(char **inputs, int count)
+{
+	if (common.output || option.keys_file)
+		program_usage("--clip writes the files in DIR; neither -o nor --keys goes with it");
+	if (option.part &&
+	    (!option.part[0] || strspn(option.part, "0123456789") != strlen(option.part) ||
+	        strlen(option.part) > 9))
+		program_usage("--part: \"%s\" is no number of up to 9 digits", option.part);
+	if (!program_given("vectors"))
+		option.vectors = VECTORS_MEAN;
+	target.folder = clip_folder_open(
+	    option.clip, option.part ? option.part : "0", option.texts, (enum export_dtype)option.to);
+	if (!target.folder)
+		program_fail(option.clip);
+	take_inputs(inputs, count);
+	if (damaged)
+		program_exit();
+	report_missing_keys();
+	if (clip_folder_finish(target.folder) < 0)
+		program_fail(option.clip);
+}
+
+static void export_to_file(enum export_form form, char **inputs, int count)
+{
+	struct output *output = open_output(form), *keys = NULL;
+	if (option.keys_file && !(keys = output_open(option.keys_file)))
+		program_fail(option.keys_file);
+	target.file = export_open(output, form, (enum export_dtype)option.to, keys);
+	if (!target.file)
+		program_fail(common.output);
+	take_inputs(inputs, count);
 	/* What is missing would not show in these formats: no FILE, and no header of a whole one. */
 	bool named = common.output && strcmp(common.output, "-") != 0;
 	if (damaged && (named || (form != EXPORT_RAW && form != EXPORT_TEXT && form != EXPORT_JSON)))
@@ -257,10 +359,33 @@ int main(int argc, char **argv)
 		program_exit();
 	if (!damaged)
 		report_missing_keys();
-	if (export_finish(export) < 0 || output_commit(output) < 0)
+	if (export_finish(target.file) < 0 || output_commit(output) < 0)
 		program_fail(common.output);
 	if (keys && output_commit(keys) < 0)
 		program_fail(option.keys_file);
+}
+
+int main(int argc, char **argv)
+{
+	version_add(frame_library());
+	version_add(embeddings_library());
+	int first = program_begin(&program, argc, argv);
+	if (option.peft)
+		return export_adapter(argc - first, argv + first);
+	if (option.base)
+		program_usage("--base is about --peft");
+	if ((option.collection || option.model_id) && !option.sqlite)
+		program_usage("--collection and --model-id are about --sqlite");
+	if ((option.part || option.texts) && !option.clip)
+		program_usage("--part and --texts are about --clip");
+	enum export_form form = chosen_form();
+	collect_keys();
+	if (option.clip)
+		export_to_folder(argv + first, argc - first);
+	else if (option.sqlite)
+		export_to_database(argv + first, argc - first);
+	else
+		export_to_file(form, argv + first, argc - first);
 	key_set_release(wanted);
 	if (common.verbose)
 		message_note(NULL, "%llu records written", (unsigned long long)exported);

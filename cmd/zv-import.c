@@ -22,8 +22,8 @@ static struct {
 	const char *dtype, *template;
 	struct option_list adapters;
 	bool keep, force;
-	bool tensor;
-	const char *shape, *key, *name, *keys;
+	bool tensor, group;
+	const char *shape, *key, *name, *keys, *collection;
 } option;
 
 static const struct option_entry options[] = {
@@ -58,8 +58,8 @@ static const struct option_entry options[] = {
 	{ 0, "force", NULL, OPTION_FLAG, &option.force, 0, 0, NULL, "replace DIR if it exists" },
 	{ 0, "tensor", NULL, OPTION_FLAG, &option.tensor, 0, 0, NULL,
 	    "make a stream of the tensors in the files SOURCE instead:\n"
-	    ".npy, .safetensors, .json (lines of zv-export --json), or\n"
-	    "raw bytes" },
+	    ".npy, .safetensors, .json (lines of zv-export --json),\n"
+	    "SQLite (collections of llm), or raw bytes" },
 	{ 0, "shape", "SHAPE", OPTION_TEXT, &option.shape, 0, 0, NULL,
 	    "with --tensor: shape of raw bytes, such as 3x224x224; their\n"
 	    "type is --dtype (also f64, i8 ... u64, bool)" },
@@ -72,6 +72,12 @@ static const struct option_entry options[] = {
 	{ 0, "keys", "FILE", OPTION_TEXT, &option.keys, 0, 0, NULL,
 	    "with --tensor: cut a .npy file along its first dimension\n"
 	    "into records with the keys in FILE, one a line" },
+	{ 0, "group", NULL, OPTION_FLAG, &option.group, 0, 0, NULL,
+	    "with --tensor: make one record of neighbouring rows that\n"
+	    "have one key" },
+	{ 0, "collection", "NAME", OPTION_TEXT, &option.collection, 0, 0, NULL,
+	    "with --tensor: take this collection of a database (default:\n"
+	    "the only one)" },
 	{ 0, NULL, NULL, OPTION_FLAG, NULL, 0, 0, NULL, NULL },
 };
 
@@ -288,6 +294,8 @@ static void import_tensors(char **files, int count)
 	struct import_records records = { .key = option.key,
 		.name = option.name,
 		.keys = option.keys,
+		.group = option.group,
+		.collection = option.collection,
 		.dimensions = -1,
 		.most = (size_t)common.max_record };
 	if (option.shape && import_parse_shape(option.shape, &records.dimensions, records.shape) < 0)
@@ -346,8 +354,10 @@ int main(int argc, char **argv)
 		import_tensors(argv + first, argc - first);
 		return program_end();
 	}
-	if (option.shape || option.key || option.name || option.keys)
-		program_usage("--shape, --key, --name and --keys are about --tensor");
+	if (option.shape || option.key || option.name || option.keys || option.group ||
+	    option.collection)
+		program_usage(
+		    "--shape, --key, --name, --keys, --group and --collection are about --tensor");
 	if (!common.output)
 		program_usage("-o DIR says where the model is to go");
 	if (!option.base != !option.delta)

@@ -6,12 +6,10 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/number.h"
-#include "base/textout.h"
-#include "base/utf8.h"
 #include "import/import_file.h"
+#include "import/import_rows.h"
 #include "stream/checkpoint.h"
 #include "stream/json.h"
-#include "stream/npy.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -58,82 +56,6 @@ static const char *file_key(const struct import_records *records, const char *pa
 	snprintf(key, RECORD_KEY_MOST + 2, "%.*s",
 	    (int)(length > RECORD_KEY_MOST ? RECORD_KEY_MOST + 1 : length), path);
 	return key;
-}
-
-/* The next line of the list of keys at *at, unescaped, into key. 1, 0 at the end, -1. */
-static int next_key(const struct import_bytes *list, size_t *at, char *key)
-{
-	if (*at == 0)
-		*at = utf8_mark(list->bytes, list->size);
-	if (*at >= list->size)
-		return 0;
-	const char *line = list->bytes + *at;
-	const char *end = memchr(line, '\n', list->size - *at);
-	size_t length = end ? (size_t)(end - line) : list->size - *at;
-	*at += length + (end != NULL);
-	if (length > 2 * RECORD_KEY_MOST)
-		return error_input("a key in the list is too long");
-	memcpy(key, line, length);
-	size_t size = textout_unescape(key, length);
-	if (size == (size_t)-1 || memchr(key, '\0', size))
-		return error_input("\"%.*s\" in the list of keys is no key", (int)length, line);
-	key[size] = '\0';
-	return 1;
-}
-
-/* Cut the rows of a stacked tensor into records. */
-static int put_rows(const struct import_records *records, const struct checkpoint_tensor *tensor,
-    const uint8_t *file, struct writer *writer)
-{
-	struct import_bytes list;
-	char key[2 * RECORD_KEY_MOST + 1];
-	if (tensor->dimensions < 1)
-		return error_input("a scalar cannot be cut into records");
-	int found = import_file_read(records->keys, records->most, &list);
-	if (found <= 0)
-		return found < 0 ? -1 : error_system("%s: no such file", records->keys);
-	uint64_t rows = tensor->shape[0], row = rows ? tensor->elements / rows : 0, done = 0;
-	size_t at = 0;
-	void *payload = memory_allocate((size_t)row, dtype_size(tensor->dtype));
-	int result = payload ? 0 : -1;
-	while (result == 0 && (found = next_key(&list, &at, key)) > 0) {
-		if (done == rows) {
-			result = error_input(
-			    "%s: more keys than the %llu rows", records->keys, (unsigned long long)rows);
-			break;
-		}
-		tensor_copy(file, tensor, done++ * row, row, payload);
-		result = put(records, key, tensor->dtype, tensor->dimensions - 1, tensor->shape + 1,
-		    payload, writer);
-	}
-	if (result == 0 && found < 0)
-		result = -1;
-	if (result == 0 && done < rows)
-		result = error_input("%s: %llu keys for %llu rows", records->keys, (unsigned long long)done,
-		    (unsigned long long)rows);
-	memory_release(payload);
-	memory_release(list.bytes);
-	return result;
-}
-
-static int read_npy(const struct import_records *records, const char *path,
-    const struct import_bytes *file, struct writer *writer)
-{
-	struct checkpoint_tensor tensor;
-	const uint8_t *bytes = (const uint8_t *)file->bytes;
-	char key[RECORD_KEY_MOST + 2];
-	if (npy_parse(bytes, file->size, &tensor) < 0)
-		return -1;
-	if (records->keys)
-		return put_rows(records, &tensor, bytes, writer);
-	void *payload = memory_allocate((size_t)tensor.elements, dtype_size(tensor.dtype));
-	if (!payload)
-		return -1;
-	tensor_copy(bytes, &tensor, 0, tensor.elements, payload);
-	int result = put(records, file_key(records, path, key), tensor.dtype, tensor.dimensions,
-	    tensor.shape, payload, writer);
-	memory_release(payload);
-	return result;
 }
 
 static int read_raw(const struct import_records *records, const char *path,
@@ -323,18 +245,38 @@ static int read_lines(const struct import_records *records, const struct import_
 	return 0;
 }
 
+/* A .npy file, mapped, so that it may be larger than memory. */
+static int read_npy(const struct import_records *records, const char *path, struct writer *writer)
+{
+	struct import_mapping file;
+	char key[RECORD_KEY_MOST + 2];
+	if (import_map(path, &file) < 0)
+		return -1;
+	int result = import_rows_npy(records, file_key(records, path, key), &file, writer);
+	import_unmap(&file);
+	return result;
+}
+
 int import_records_read(
     const struct import_records *records, const char *path, struct writer *writer, uint64_t *failed)
 {
+	char start[16];
 	if (ending_is(path, ".safetensors"))
 		return read_safetensors(records, path, writer);
+	size_t known = import_peek(path, start, sizeof start);
+	if (known >= 6 && memcmp(start, "\x93NUMPY", 6) == 0)
+		return read_npy(records, path, writer);
+	if (known == sizeof start && memcmp(start, "SQLite format 3", sizeof start) == 0)
+		return import_rows_database(records, path, writer);
 	struct import_bytes file;
 	int found = import_file_read(path, records->most, &file);
 	if (found <= 0)
 		return found < 0 ? -1 : error_input("no such file");
 	int result;
+	char key[RECORD_KEY_MOST + 2];
 	if (file.size > 6 && memcmp(file.bytes, "\x93NUMPY", 6) == 0)
-		result = read_npy(records, path, &file, writer);
+		result = import_rows_npy(records, file_key(records, path, key),
+		    &(struct import_mapping){ (const uint8_t *)file.bytes, file.size, false }, writer);
 	else if (ending_is(path, ".json") || ending_is(path, ".jsonl"))
 		result = read_lines(records, &file, writer, failed);
 	else if (ending_is(path, ".npy"))

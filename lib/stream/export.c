@@ -7,7 +7,6 @@
 #include "base/textout.h"
 #include "stream/export_text.h"
 #include "stream/npy.h"
-#include "stream/packed_record.h"
 #include "stream/safetensors.h"
 
 #include <limits.h>
@@ -25,12 +24,19 @@ struct export
 	enum export_dtype dtype;
 	size_t count;       /* records taken */
 	struct record like; /* dtype and shape of the first one, for the header of an npy */
+	size_t reserved;    /* bytes of that header, whatever the count of rows will be */
 	FILE *spool;        /* payloads that wait for the header; already without a name */
 	struct safetensors_entry *entries;
 	size_t entry_capacity;
 	char *metadata; /* of the config record */
 	size_t metadata_size;
 };
+
+/* Is it a file that begins with what we write, and not standard output? */
+static bool is_own_file(const struct output *output)
+{
+	return output_is_regular(output) && strcmp(output_name(output), "standard output") != 0;
+}
 
 /* A file without a name, in the directory of the output if that is a file. */
 static FILE *open_spool(const struct output *output)
@@ -39,8 +45,7 @@ static FILE *open_spool(const struct output *output)
 	char template[PATH_MAX];
 	int written = snprintf(template, sizeof template, "%.*s.zv-export.XXXXXX",
 	    slash ? (int)(slash - path) + 1 : 0, path);
-	if (!output_is_regular(output) || strcmp(path, "standard output") == 0 || written < 0 ||
-	    (size_t)written >= sizeof template)
+	if (!is_own_file(output) || written < 0 || (size_t)written >= sizeof template)
 		return tmpfile();
 	int descriptor = mkstemp(template);
 	if (descriptor < 0)
@@ -73,8 +78,10 @@ struct export *export_open(
 	export->form = form;
 	export->dtype = dtype;
 	export->keys = keys;
-	/* A single npy waits too: a second record would show only behind it. */
-	if (form == EXPORT_SAFETENSORS || form == EXPORT_STACK || form == EXPORT_NPY) {
+	/* A single npy waits too: a second record would show only behind it. A stack does not where its
+	 * header can be patched: in a file of ours alone. */
+	bool patched = form == EXPORT_STACK && is_own_file(output);
+	if (form == EXPORT_SAFETENSORS || form == EXPORT_NPY || (form == EXPORT_STACK && !patched)) {
 		export->spool = open_spool(output);
 		if (!export->spool) {
 			error_system("cannot make a temporary file:");
@@ -134,12 +141,41 @@ static int convert(
 	return 0;
 }
 
-static int write_npy_header(struct export *export, const struct record *record, bool stacked)
+/* The header of a stack of count records like the first; its length, or 0. */
+static size_t format_stack(
+    const struct export *export, uint64_t count, size_t least, uint8_t header[NPY_HEADER_MOST])
 {
-	uint64_t shape[RECORD_DIMENSIONS + 1] = { export->count };
-	memcpy(shape + stacked, record->shape, sizeof record->shape);
+	const struct record *like = &export->like;
+	uint64_t shape[RECORD_DIMENSIONS + 1] = { count };
+	memcpy(shape + 1, like->shape, sizeof like->shape);
+	return npy_format(like->dtype, like->dimensions + 1, shape, least, header);
+}
+
+/* Leave room for the header with the largest count, so that it is known where the rows begin. */
+static int reserve_header(struct export *export)
+{
+	uint8_t header[NPY_HEADER_MOST] = { 0 };
+	export->reserved = format_stack(export, UINT64_MAX, 0, header);
+	if (export->reserved == 0)
+		return -1;
+	return export->spool ? 0 : output_write(export->output, header, export->reserved);
+}
+
+static int finish_stack(struct export *export)
+{
 	uint8_t header[NPY_HEADER_MOST];
-	size_t size = npy_format(record->dtype, record->dimensions + stacked, shape, header);
+	size_t size = format_stack(export, export->count, export->reserved, header);
+	if (size == 0)
+		return -1;
+	return export->spool ? output_write(export->output, header, size)
+	                     : output_patch(export->output, 0, header, size);
+}
+
+static int write_npy_header(struct export *export)
+{
+	uint8_t header[NPY_HEADER_MOST];
+	const struct record *like = &export->like;
+	size_t size = npy_format(like->dtype, like->dimensions, like->shape, 0, header);
 	return size == 0 ? -1 : output_write(export->output, header, size);
 }
 
@@ -163,8 +199,11 @@ static int put_npy(struct export *export, const struct record *record, const voi
 static int put_stacked(struct export *export, const struct record *record, const void *payload)
 {
 	const struct record *like = &export->like;
-	if (export->count == 0)
+	if (export->count == 0) {
 		export->like = *record;
+		if (reserve_header(export) < 0)
+			return -1;
+	}
 	if (record->dtype != like->dtype || record->dimensions != like->dimensions ||
 	    memcmp(record->shape, like->shape, sizeof *like->shape * (size_t)like->dimensions) != 0) {
 		char one[256], other[256];
@@ -172,7 +211,8 @@ static int put_stacked(struct export *export, const struct record *record, const
 		    record_shape_text(record, one), dtype_name(record->dtype),
 		    record_shape_text(like, other), dtype_name(like->dtype));
 	}
-	return keep(export, record, payload);
+	return export->spool ? keep(export, record, payload)
+	                     : output_write(export->output, payload, (size_t)record->payload_size);
 }
 
 /* The first record of a model file holds its words and no element; they become metadata. */
@@ -262,18 +302,13 @@ static int put_key(struct export *export, const char *key)
 int export_record(struct export *export, const struct record *record, const void *payload)
 {
 	struct record leaving = *record;
-	void *unpacked, *converted;
+	void *converted;
 	size_t before = export->count;
-	if (packed_record_unpack(&leaving, payload, &unpacked) < 0)
-		return -1;
-	if (unpacked)
-		payload = unpacked;
 	int status = convert(export, &leaving, &payload, &converted);
 	if (status == 0) {
 		status = put(export, &leaving, payload);
 		memory_release(converted);
 	}
-	memory_release(unpacked);
 	if (status == 0 && export->form != EXPORT_SAFETENSORS)
 		export->count++;
 	if (status == 0 && export->keys && export->count > before)
@@ -335,10 +370,14 @@ static int write_safetensors_header(struct export *export)
 int export_finish(struct export *export)
 {
 	int status = 0;
-	if (export->spool && export->count == 0)
+	bool headed = export->form == EXPORT_STACK || export->form == EXPORT_NPY ||
+	              export->form == EXPORT_SAFETENSORS;
+	if (headed && export->count == 0)
 		status = error_input("no record was chosen, so there is nothing to write");
-	else if (export->form == EXPORT_STACK || export->form == EXPORT_NPY)
-		status = write_npy_header(export, &export->like, export->form == EXPORT_STACK);
+	else if (export->form == EXPORT_STACK)
+		status = finish_stack(export);
+	else if (export->form == EXPORT_NPY)
+		status = write_npy_header(export);
 	else if (export->form == EXPORT_SAFETENSORS)
 		status = write_safetensors_header(export);
 	if (status == 0 && export->spool)

@@ -1,6 +1,7 @@
 /* export.h - records in the formats of others: npy, safetensors, raw bytes, lines of text, lines of
  * JSON. Records come one by one; what needs a header first (safetensors, npy) waits in an unnamed
- * temporary file beside the output.
+ * temporary file beside the output, but for a stack that goes to a file of its own, whose header is
+ * patched in the end. Memory is that of one record.
  */
 #ifndef ZV_STREAM_EXPORT_H
 #define ZV_STREAM_EXPORT_H
@@ -33,8 +34,8 @@ struct export;
 struct export *export_open(
     struct output *output, enum export_form form, enum export_dtype dtype, struct output *keys);
 
-/* Write or keep a tensor record; a packed matrix (packed_record.h) leaves as f32. 0, or -1 with
- * ERROR_INPUT (it does not fit the form; nothing was written of it) or ERROR_SYSTEM. */
+/* Write or keep a tensor record. 0, or -1 with ERROR_INPUT (it does not fit the form; nothing was
+ * written of it) or ERROR_SYSTEM. */
 int export_record(struct export *export, const struct record *record, const void *payload);
 
 /* A failed item: a line {"key","failed"} in EXPORT_JSON, otherwise nothing. 0 or -1. */

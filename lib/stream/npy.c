@@ -237,8 +237,8 @@ static const char *numpy_type(char dtype)
 	}
 }
 
-size_t npy_format(
-    char dtype, int dimensions, const uint64_t *shape, uint8_t header[NPY_HEADER_MOST])
+size_t npy_format(char dtype, int dimensions, const uint64_t *shape, size_t least,
+    uint8_t header[NPY_HEADER_MOST])
 {
 	const char *type = numpy_type(dtype);
 	if (!type) {
@@ -254,6 +254,8 @@ size_t npy_format(
 		    text + used, sizeof text - (size_t)used, "%s%" PRIu64, i > 0 ? ", " : "", shape[i]);
 	used += snprintf(text + used, sizeof text - (size_t)used, "%s), }", dimensions == 1 ? "," : "");
 	size_t length = (10 + (size_t)used + 1 + 63) / 64 * 64;
+	if (length < least)
+		length = least;
 	memcpy(header, "\x93NUMPY\1", 8); /* with the zero byte: version 1.0 */
 	header[8] = (uint8_t)(length - 10);
 	header[9] = (uint8_t)((length - 10) >> 8);

@@ -14,9 +14,10 @@ enum { NPY_HEADER_MOST = 384 }; /* what npy_format() writes */
  * for tensor_copy(), whatever the order. Nothing may follow the data. 0, or -1 with ERROR_INPUT. */
 int npy_parse(const uint8_t *bytes, size_t size, struct checkpoint_tensor *tensor);
 
-/* Write the header (version 1.0, C order, padded with blanks to a multiple of 64) of a tensor of up
- * to 9 dimensions to header; its length, or 0 with ERROR_INPUT when NumPy has no such dtype. */
-size_t npy_format(
-    char dtype, int dimensions, const uint64_t *shape, uint8_t header[NPY_HEADER_MOST]);
+/* Write the header (version 1.0, C order, padded with blanks to a multiple of 64 and to the length
+ * least, which is one or 0) of a tensor of up to 9 dimensions to header; its length, or 0 with
+ * ERROR_INPUT when NumPy has no such dtype. */
+size_t npy_format(char dtype, int dimensions, const uint64_t *shape, size_t least,
+    uint8_t header[NPY_HEADER_MOST]);
 
 #endif

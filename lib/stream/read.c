@@ -416,6 +416,19 @@ const void *reader_payload(struct reader *reader)
 	return reader->payload;
 }
 
+int reader_map(struct reader *reader, const void **payload)
+{
+	uint64_t size = reader->record.payload_size;
+	if (reader->failed || reader->salvage || reader->state != PAYLOAD_WAITING ||
+	    reader->content.in_frame || size > (uint64_t)common.max_record)
+		return 0;
+	*payload = source_map(reader->content.source, size);
+	if (!*payload)
+		return 0;
+	reader->state = PAYLOAD_NONE;
+	return finish_record(reader) < 0 ? damage(reader) : 1;
+}
+
 int reader_skip(struct reader *reader)
 {
 	if (reader->failed)

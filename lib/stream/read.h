@@ -53,6 +53,12 @@ void reader_again(struct reader *reader);
  * gives the same pointer. */
 const void *reader_payload(struct reader *reader);
 
+/* The payload of a bare record where it lies in a mapped file, not verified: who takes it compares it
+ * with payload_checksum (hash.h) before he believes it, on a thread of his own for example. It is valid
+ * until reader_close(). 1, or 0 when it cannot be had so: then there is reader_payload(). -1 with a
+ * recorded error. */
+int reader_map(struct reader *reader, const void **payload);
+
 /* Verify the payload without keeping it, so that reader_place() is complete. 0 or -1. */
 int reader_skip(struct reader *reader);
 

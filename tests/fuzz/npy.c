@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	size_t bytes = (size_t)tensor.elements * dtype_size(tensor.dtype);
 	uint8_t *file = memory_allocate(NPY_HEADER_MOST + bytes, 1);
-	size_t header = npy_format(tensor.dtype, tensor.dimensions, tensor.shape, file);
+	size_t header = npy_format(tensor.dtype, tensor.dimensions, tensor.shape, 0, file);
 	tensor_copy(data, &tensor, 0, tensor.elements, file + header);
 	if (header == 0 || npy_parse(file, header + bytes, &again) < 0 ||
 	    again.elements != tensor.elements || again.dtype != tensor.dtype || !again.contiguous ||

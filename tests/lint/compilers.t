@@ -33,7 +33,7 @@ for compiler in gcc clang; do
 done
 # kernels_vector.h and its like are the text of several files, each with vectors of its own.
 out=$(find lib -name '*.h' ! -name kernels_vector.h ! -name kernels_matrix.h ! -name kernels_gradient.h \
-	! -name optimiser_vector.h ! -name resize_vector.h ! -name kernels_packed_vector.h ! -name kernels_packed_512.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
+	! -name optimiser_vector.h ! -name resize_vector.h ! -name kernels_packed_vector.h ! -name kernels_packed_512.h ! -name similarity_vector.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
 	grep -v 'pragma once in main file')
 is "each header stands alone" "$out" ""
 out=$(make -n BUILD="$scratch/other" ARCHITECTURE=other programs 2>&1 | grep -n avx)

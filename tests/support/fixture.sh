@@ -4,7 +4,7 @@
 # shellcheck shell=sh disable=SC2034
 
 # The programs of the tree, in pipeline order where there is one.
-fixture_order='zv-encode zv-qformer zv-generate zv-tokenize zv-import zv-export zv-ls zv-cat zv-cmp zv-index zv-ask'
+fixture_order='zv-encode zv-qformer zv-generate zv-tokenize zv-import zv-export zv-ls zv-cat zv-cmp zv-index zv-search zv-ask'
 programs() {
 	{
 		echo "$fixture_order" | tr ' ' '\n'
@@ -58,6 +58,7 @@ example() {
 	zv-cat) args='photos.zv' filter=' ' input=photos.zv takes=stream gives=tensors ;;
 	zv-cmp) args='photos.zv photos.zv' filter='- photos.zv' input=photos.zv takes=stream gives=nothing ;;
 	zv-index) args='photos.zv' gives=nothing ;;
+	zv-search) args='-Q feats.zv feats.zv' filter='feats.zv' input=feats.zv takes=stream ;;
 	zv-ask) args='-m ziya photo.jpg Describe' gives=text ;;
 	*) return 1 ;;
 	esac

@@ -12,7 +12,7 @@ static void test_round_trip(char dtype, int dimensions)
 {
 	static const uint64_t shape[] = { 2, 3, 1, 2, 1, 1, 2, 1 };
 	uint8_t file[NPY_HEADER_MOST + 24 * 8] = { 0 };
-	size_t elements = 1, size = npy_format(dtype, dimensions, shape, file);
+	size_t elements = 1, size = npy_format(dtype, dimensions, shape, 0, file);
 	for (int i = 0; i < dimensions; i++)
 		elements *= (size_t)shape[i];
 	struct checkpoint_tensor tensor;
@@ -29,10 +29,10 @@ static void test_largest(void)
 	static const uint64_t shape[9] = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
 		UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
 	uint8_t header[NPY_HEADER_MOST];
-	size_t size = npy_format('f', 9, shape, header);
+	size_t size = npy_format('f', 9, shape, 0, header);
 	TAP_OK(size > 0 && size <= sizeof header && header[size - 1] == '\n', "the longest header: %zu",
 	    size);
-	TAP_OK(npy_format('E', 1, shape, header) == 0, "bf16 is refused: %s", error_text());
+	TAP_OK(npy_format('E', 1, shape, 0, header) == 0, "bf16 is refused: %s", error_text());
 }
 
 /* A Fortran-order array of 2x3x4 whose element (i, j, k) is 100 i + 10 j + k. */
