@@ -150,9 +150,10 @@ static void check_options(void)
 static void collect_files(char **operands, int count)
 {
 	bool other = option.dedupe || option.gather;
-	if (count == 0 && !common.files_from && !other)
-		program_usage("a file to be searched is needed");
-	struct names *names = names_open(operands, count, other);
+	bool asks_standard = !other && (!option.queries || strcmp(option.queries, "-") == 0);
+	if (count == 0 && !common.files_from && asks_standard)
+		program_usage("a file to be searched is needed, or -Q");
+	struct names *names = names_open(operands, count, !asks_standard);
 	const char *name;
 	int found;
 	if (!names)
@@ -170,8 +171,7 @@ static void collect_files(char **operands, int count)
 	names_close(names);
 	common.files_from = NULL;
 	common.shard = common.shards = 1;
-	bool asks_standard = !option.queries || strcmp(option.queries, "-") == 0;
-	if (!other && work.standard && asks_standard)
+	if (work.standard && asks_standard)
 		program_usage("queries and vectors cannot both come from standard input");
 }
 

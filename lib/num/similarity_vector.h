@@ -11,8 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What a step of 16 elements is made of. */
-enum { PARTS = SIMILARITY_LANES / LANES };
+/* What a step of 16 elements is made of; how far ahead a single query asks for rows, in bytes: those
+ * of a tile are several streams, of which the CPU by itself follows none far enough. */
+enum { PARTS = SIMILARITY_LANES / LANES, AHEAD = 8192 };
 
 static inline __attribute__((always_inline)) size_t element_size(const char dtype)
 {
@@ -56,8 +57,12 @@ static inline __attribute__((always_inline)) void tile(const struct similarity_p
 		for (size_t p = 0; p < PARTS; p++) {
 			size_t at = i + p * LANES;
 #pragma GCC unroll 4
-			for (size_t b = 0; b < rows; b++)
-				part[b] = load(row + (b * width + at) * size, dtype);
+			for (size_t b = 0; b < rows; b++) {
+				const char *from = row + (b * width + at) * size;
+				if (queries == 1 && rows > 1)
+					__builtin_prefetch(from + AHEAD);
+				part[b] = load(from, dtype);
+			}
 #pragma GCC unroll 6
 			for (size_t a = 0; a < queries; a++) {
 				vector factor = load(query + a * width + at, 'f');
@@ -88,55 +93,66 @@ static inline __attribute__((always_inline)) void tile(const struct similarity_p
 		tile_fold(sum[a], x->y + (q + a) * x->y_row + r, rows);
 }
 
-/* Functions of their own: all in one would take compilers long. */
-static __attribute__((noinline)) void rows_f32(
-    const struct similarity_product *x, size_t q, size_t queries)
-{
-	size_t r = 0, end = x->row_count - x->row_count % TILE_ROWS;
-	if (queries == TILE_QUERIES) {
-		for (; r < end; r += TILE_ROWS)
-			tile(x, q, r, 'f', TILE_QUERIES, TILE_ROWS);
-		for (; r < x->row_count; r++)
-			tile(x, q, r, 'f', TILE_QUERIES, 1);
-		return;
-	}
-	for (; r < end; r += TILE_ROWS)
-		tile(x, q, r, 'f', 1, TILE_ROWS);
-	for (; r < x->row_count; r++)
-		tile(x, q, r, 'f', 1, 1);
-}
-
-static __attribute__((noinline)) void rows_bf16(const struct similarity_product *x, size_t q)
+/* All rows with so many queries, which the compiler knows. */
+static inline __attribute__((always_inline)) void all_rows(
+    const struct similarity_product *x, size_t q, const char dtype, const size_t queries)
 {
 	size_t r = 0;
 	for (; r + TILE_ROWS <= x->row_count; r += TILE_ROWS)
-		tile(x, q, r, 'E', 1, TILE_ROWS);
+		tile(x, q, r, dtype, queries, TILE_ROWS);
 	for (; r < x->row_count; r++)
-		tile(x, q, r, 'E', 1, 1);
+		tile(x, q, r, dtype, queries, 1);
 }
 
-static __attribute__((noinline)) void rows_f16(const struct similarity_product *x, size_t q)
+/* Functions of their own: all in one would take compilers long. The higher three are of AVX-512. */
+static __attribute__((noinline)) void rows_one(const struct similarity_product *x, size_t q)
 {
-	size_t r = 0;
-	for (; r + TILE_ROWS <= x->row_count; r += TILE_ROWS)
-		tile(x, q, r, 'e', 1, TILE_ROWS);
-	for (; r < x->row_count; r++)
-		tile(x, q, r, 'e', 1, 1);
+	if (x->dtype == 'E')
+		all_rows(x, q, 'E', 1);
+	else if (x->dtype == 'e')
+		all_rows(x, q, 'e', 1);
+	else
+		all_rows(x, q, 'f', 1);
 }
 
+static __attribute__((noinline)) void rows_two(const struct similarity_product *x, size_t q)
+{
+	all_rows(x, q, 'f', 2);
+}
+
+static __attribute__((noinline)) void rows_three(const struct similarity_product *x, size_t q)
+{
+	all_rows(x, q, 'f', 3);
+}
+
+static __attribute__((noinline)) void rows_four(const struct similarity_product *x, size_t q)
+{
+	if (TILE_QUERIES > 3)
+		all_rows(x, q, 'f', TILE_QUERIES > 3 ? 4 : 1);
+}
+
+static __attribute__((noinline)) void rows_five(const struct similarity_product *x, size_t q)
+{
+	if (TILE_QUERIES > 3)
+		all_rows(x, q, 'f', TILE_QUERIES > 3 ? 5 : 1);
+}
+
+static __attribute__((noinline)) void rows_six(const struct similarity_product *x, size_t q)
+{
+	if (TILE_QUERIES > 3)
+		all_rows(x, q, 'f', TILE_QUERIES > 3 ? 6 : 1);
+}
+
+/* Queries are shared out evenly: 8 are tiles of 4 and 4, not of 6 and 2. */
 static void products(const struct similarity_product *x)
 {
-	size_t q = 0;
-	if (x->dtype == 'f')
-		for (; q + TILE_QUERIES <= x->query_count; q += TILE_QUERIES)
-			rows_f32(x, q, TILE_QUERIES);
-	for (; q < x->query_count; q++) {
-		if (x->dtype == 'f')
-			rows_f32(x, q, 1);
-		else if (x->dtype == 'E')
-			rows_bf16(x, q);
-		else
-			rows_f16(x, q);
+	static void (*const rows_of[])(const struct similarity_product *, size_t) = { rows_one,
+		rows_two, rows_three, rows_four, rows_five, rows_six };
+	size_t q = 0, most = x->dtype == 'f' ? TILE_QUERIES : 1;
+	for (size_t tiles = (x->query_count + most - 1) / most; tiles > 0; tiles--) {
+		size_t queries = (x->query_count - q + tiles - 1) / tiles;
+		rows_of[queries - 1](x, q);
+		q += queries;
 	}
 }
 

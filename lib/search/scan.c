@@ -17,9 +17,9 @@
 
 enum {
 	TASK_BYTES = 256 << 10,
-	PART_FLOATS = 12 << 10, /* of rows that meet many queries: beside them in the first cache */
-	STREAM_ROWS = 512,      /* of a part that is streamed */
-	QUERY_VECTORS = 96,     /* that meet a part at once, about */
+	PART_FLOATS = 8 << 10, /* of rows that meet many queries: beside them in the first cache */
+	STREAM_ROWS = 512,     /* of a part that is streamed */
+	QUERY_VECTORS = 96,    /* that meet a part at once, about */
 };
 
 /* Items of one block. */

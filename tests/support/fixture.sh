@@ -58,7 +58,7 @@ example() {
 	zv-cat) args='photos.zv' filter=' ' input=photos.zv takes=stream gives=tensors ;;
 	zv-cmp) args='photos.zv photos.zv' filter='- photos.zv' input=photos.zv takes=stream gives=nothing ;;
 	zv-index) args='photos.zv' gives=nothing ;;
-	zv-search) args='-Q feats.zv feats.zv' filter='feats.zv' input=feats.zv takes=stream ;;
+	zv-search) args='-Q feats.zv feats.zv' filter='-Q feats.zv' input=feats.zv takes=stream ;;
 	zv-ask) args='-m ziya photo.jpg Describe' gives=text ;;
 	*) return 1 ;;
 	esac
