@@ -9,6 +9,7 @@
 #include "base/program.h"
 #include "base/progress.h"
 #include "base/textout.h"
+#include "base/threads.h"
 #include "import/import.h"
 #include "import/import_convert.h"
 #include "import/import_records.h"
@@ -85,7 +86,7 @@ static const struct program program = {
 	.name = "zv-import",
 	.purpose = "make a model directory from other checkpoints",
 	.operands = "[-o DIR] SOURCE...",
-	.common = COMMON_OUTPUT | COMMON_MODEL | COMMON_LEVEL | COMMON_RECORDS,
+	.common = COMMON_OUTPUT | COMMON_MODEL | COMMON_THREADS | COMMON_LEVEL | COMMON_RECORDS,
 	.options = options,
 	.input = "checkpoints: directories of Hugging Face (safetensors or torch, sharded\n"
 	         "      or not), LAVIS .pth files; or a model directory, to be converted to another\n"
@@ -370,6 +371,8 @@ int main(int argc, char **argv)
 		program_usage("--keep is about an --adapter");
 	if (first == argc && !role && option.adapters.count == 0)
 		program_usage("no source is given");
+	if (threads_start((int)common.threads) < 0)
+		program_fail(NULL);
 	if (first == argc && !role)
 		keep_adapter();
 	else if (argc - first == 1 && !role && import_is_model(argv[first]))

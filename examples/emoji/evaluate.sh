@@ -3,14 +3,16 @@
 # both languages, for several seeds of test data, beside chance and beside the same network untrained.
 #
 #   evaluate.sh [-n SCENES] [-e QUESTIONS] [-s SEEDS] [-k SPLITS] [-w WHAT] [-c CONFIG] [-b BUILD]
-#               [-E PROMPT] [-Z PROMPT] [-o] MODEL DATA OUT
+#               [-E PROMPT] [-Z PROMPT] [-M TYPE] [-o] MODEL DATA OUT
 #
 #   -n  scenes of each set (1000)             -e  questions about each scene, 0: all (0)
 #   -s  seeds of test data ("11 12 13")       -k  kinds of sets ("test several unseen")
 #   -w  what ("retrieval captions questions") -c  shape of the untrained network (emoji.conf)
 #   -b  folder of the programs (build)        -o  the model only, nothing untrained beside it
 #   -E, -Z  how a caption is asked for in English and in Chinese
+#   -M  --math TYPE for each program that has it (none: their default)
 #
+# What is untrained is measured on the first kind of sets alone, which is where the table shows it.
 # DATA has the sets scenes-SPLIT-SEED as `make data` made them; sets that are not there are left out.
 # OUT keeps the features and what each set gave, so that a second run computes only what is new. All
 # figures are in OUT/results.tsv: model, split, seed, what, language, measure, value, chance, number.
@@ -18,7 +20,7 @@ set -eu
 
 here=$(unset CDPATH && cd -- "$(dirname -- "$0")" && pwd)
 scenes=1000 each=0 seeds='11 12 13' splits='test several unseen' what='retrieval captions questions'
-config=$here/emoji.conf build=${BUILD:-$here/../../build} compare=yes
+config=$here/emoji.conf build=${BUILD:-$here/../../build} compare=yes math=
 english='Describe the picture.' chinese='请描述这张图片。'
 usage() {
 	sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
@@ -28,7 +30,7 @@ die() {
 	printf 'evaluate.sh: %s\n' "$1" >&2
 	exit 2
 }
-while getopts n:e:s:k:w:c:b:E:Z:o letter; do
+while getopts n:e:s:k:w:c:b:E:Z:M:o letter; do
 	case $letter in
 	n) scenes=$OPTARG ;;
 	e) each=$OPTARG ;;
@@ -39,6 +41,7 @@ while getopts n:e:s:k:w:c:b:E:Z:o letter; do
 	b) build=$OPTARG ;;
 	E) english=$OPTARG ;;
 	Z) chinese=$OPTARG ;;
+	M) math=$OPTARG ;;
 	o) compare= ;;
 	*) usage ;;
 	esac
@@ -62,6 +65,16 @@ few="-n $scenes"
 [ "$each" = 0 ] || few="$few --each $each"
 asked() { case " $what " in *" $1 "*) ;; *) return 1 ;; esac; }
 
+# with_math PROGRAM ARGUMENT...: in the arithmetic that was asked for, if the program can be told
+with_math() {
+	program=$1
+	shift
+	if [ -n "$math" ]; then
+		case $("$program" --help) in *--math*) set -- --math "$math" "$@" ;; esac
+	fi
+	"$program" -q "$@"
+}
+
 # sum FILE...: a word that tells other contents
 sum() { cat "$@" | cksum | tr ' ' -; }
 
@@ -76,17 +89,17 @@ untrained() {
 
 # encode MODEL SET: the features of the pictures, once for each image encoder and set
 encode() {
-	features=$out/features-$(sum "$1/vit.zv" "$data/$2.jsonl")-$scenes.zv
+	features=$out/features-$(sum "$1/vit.zv" "$data/$2.jsonl")-$scenes${math:+-$math}.zv
 	[ -f "$features" ] && return
 	emoji-score pictures -s "$data/$2.jsonl" -n "$scenes" >"$part/list"
-	(cd "$data" && zv-encode -q -m "$1" -T "$part/list" -o "$features")
+	(cd "$data" && with_math zv-encode -m "$1" -T "$part/list" -o "$features")
 }
 
 retrieval() { # MODEL SET
-	zv-qformer -q -m "$1" --contrast "$features" -o "$part/pictures.zv"
+	with_math zv-qformer -b 32 -m "$1" --contrast "$features" -o "$part/pictures.zv"
 	for language in en zh; do
 		emoji-score texts -s "$data/$2.jsonl" -n "$scenes" -l $language >"$part/texts"
-		zv-qformer -q -m "$1" --text --keyed --most 128 "$part/texts" -o "$part/texts.zv"
+		with_math zv-qformer -m "$1" --text --keyed --most 128 "$part/texts" -o "$part/texts.zv"
 		emoji-score retrieval --tsv -l $language "$part/pictures.zv" "$part/texts.zv"
 	done
 }
@@ -95,8 +108,8 @@ captions() { # MODEL SET
 	for language in en zh; do
 		prompt=$english
 		[ $language = en ] || prompt=$chinese
-		zv-qformer -q -m "$1" -p "$prompt" "$features" |
-			zv-generate -q -m "$1" --greedy --max-new 48 -o "$part/captions-$language"
+		with_math zv-qformer -b 32 -m "$1" -p "$prompt" "$features" |
+			with_math zv-generate -m "$1" --greedy --max-new 48 -o "$part/captions-$language"
 		emoji-score captions --tsv -l $language -s "$data/$2.jsonl" -n "$scenes" \
 			"$part/captions-$language"
 	done
@@ -108,8 +121,8 @@ questions() { # MODEL SET
 	model_of=$1
 	shift
 	emoji-score questions -Q "$@" >"$part/questions"
-	zv-qformer -q -m "$model_of" --questions "$part/questions" "$features" |
-		zv-generate -q -m "$model_of" --greedy --max-new 16 -o "$part/answers"
+	with_math zv-qformer -b 32 -m "$model_of" --questions "$part/questions" "$features" |
+		with_math zv-generate -m "$model_of" --greedy --max-new 16 -o "$part/answers"
 	emoji-score answers --tsv -Q "$@" "$part/answers"
 }
 
@@ -117,7 +130,7 @@ questions() { # MODEL SET
 measure() {
 	mkdir -p "$out/$1"
 	encode "$2" "$3"
-	stamp="# $(sum "$2/vit.zv" "$2/qformer.zv" "$2/llm.zv" "$data/$3.jsonl" "$build/emoji-score") $few $english $chinese"
+	stamp="# $(sum "$2/vit.zv" "$2/qformer.zv" "$2/llm.zv" "$data/$3.jsonl" "$build/emoji-score") $few $english $chinese${math:+ $math}"
 	for task in retrieval captions questions; do
 		asked $task || continue
 		file=$out/$1/$3-$task.tsv
@@ -159,7 +172,9 @@ for split in $splits; do
 			continue
 		fi
 		measure trained "$model" "$set"
-		[ -z "$compare" ] || measure untrained "$out/untrained" "$set"
+		if [ -n "$compare" ] && [ "$split" = "${splits%% *}" ]; then
+			measure untrained "$out/untrained" "$set"
+		fi
 	done
 done
 {

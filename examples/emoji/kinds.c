@@ -216,8 +216,3 @@ int class_size(const struct kinds *kinds, int size)
 {
 	return class_number(kinds, OBJECTS_MOST + 1) + size * SIZE_CLASSES / SIZES;
 }
-
-int class_count(const struct kinds *kinds)
-{
-	return class_number(kinds, OBJECTS_MOST + 1) + SIZE_CLASSES;
-}

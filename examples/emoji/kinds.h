@@ -49,6 +49,5 @@ int class_zone(const struct kinds *kinds, int zone);
 int class_colour(const struct kinds *kinds, int colour);
 int class_number(const struct kinds *kinds, int objects);
 int class_size(const struct kinds *kinds, int size); /* of a place in size_pixels */
-int class_count(const struct kinds *kinds);
 
 #endif

@@ -247,6 +247,9 @@ static int write_class(struct output *output, int number, const char *group, con
 	return output_write(output, row.bytes, row.length);
 }
 
+/* Nothing is ever labelled with "none" or a size. Their rows stay all the same: the zones' and colours'
+ * numbers lie behind that of "none", and the words of all rows are in vocab.txt, where the number of a
+ * word is its line ("medium" stands nowhere else). Models that were trained know both numberings. */
 int classes_write(const struct kinds *kinds, struct output *output)
 {
 	static const char *const sizes[SIZE_CLASSES][LANGUAGES] = { { "small", "小" },

@@ -98,7 +98,7 @@ static void put_int8(const float *values, size_t columns, size_t row, uint8_t *b
 {
 	float most = 0;
 	for (size_t i = 0; i < columns; i++)
-		most = fmaxf(most, fabsf(values[i]));
+		most = fabsf(values[i]) > most ? fabsf(values[i]) : most;
 	/* What is near the end of f32's range has no scale with all its digits. */
 	float scale = most < 0x1p-100f ? 0 : most / PACKED_MOST;
 	memcpy(block + row * sizeof scale, &scale, sizeof scale);
@@ -139,10 +139,15 @@ static void set_grid(struct grid *grid, float scale, float minimum)
 	grid->inverse = scale > 0 && isfinite(inverse) ? inverse : 0;
 }
 
-static long nibble_of(const struct grid *grid, float value)
+/* The nibble nearest to a value. It is rounded (to nearest even) by adding a number that leaves no
+ * digits behind the point; a grid without a scale has an inverse of 0, which makes NaN of an infinite
+ * distance: that counts as 0. A float all the way, so that nothing branches. */
+static float nibble_of(const struct grid *grid, float value)
 {
-	long nibble = lrintf((value - grid->minimum) * grid->inverse);
-	return nibble < 0 ? 0 : nibble > NIBBLE_MOST ? NIBBLE_MOST : nibble;
+	const float magic = 0x1.8p23f;
+	float place = (value - grid->minimum) * grid->inverse + magic - magic;
+	place = place > 0 ? place : 0;
+	return place < NIBBLE_MOST ? place : NIBBLE_MOST;
 }
 
 /* The sum of squares of what is lost; infinite where f16 cannot hold the grid. */
@@ -152,30 +157,30 @@ static double grid_loss(const struct grid *grid, const float *values, size_t col
 	if (!isfinite(grid->scale) || !isfinite(grid->minimum))
 		return (double)INFINITY;
 	for (size_t i = 0; i < columns; i++) {
-		double apart = (double)(grid->minimum + grid->scale * (float)nibble_of(grid, values[i])) -
-		               (double)values[i];
+		double apart =
+		    (double)(grid->minimum + grid->scale * nibble_of(grid, values[i])) - (double)values[i];
 		loss += apart * apart;
 	}
 	return loss;
 }
 
 /* Move scale and minimum to where the values, with the nibbles that they have now, lie best: the
- * least squares of a straight line. */
-static void fit_grid(struct grid *grid, const float *values, size_t columns)
+ * least squares of a straight line. sum: of the values. */
+static void fit_grid(struct grid *grid, const float *values, size_t columns, double sum)
 {
-	double count = (double)columns, q = 0, qq = 0, w = 0, wq = 0;
+	double count = (double)columns, wq = 0;
+	float sum_q = 0, sum_qq = 0; /* whole numbers below 2^24: exact */
 	for (size_t i = 0; i < columns; i++) {
-		double nibble = (double)nibble_of(grid, values[i]);
-		q += nibble;
-		qq += nibble * nibble;
-		w += (double)values[i];
-		wq += (double)values[i] * nibble;
+		float nibble = nibble_of(grid, values[i]);
+		sum_q += nibble;
+		sum_qq += nibble * nibble;
+		wq += (double)values[i] * (double)nibble;
 	}
-	double spread = count * qq - q * q;
+	double q = (double)sum_q, spread = count * (double)sum_qq - q * q;
 	if (spread <= 0)
 		return;
-	double scale = (count * wq - q * w) / spread;
-	set_grid(grid, (float)scale, (float)((w - scale * q) / count));
+	double scale = (count * wq - q * sum) / spread;
+	set_grid(grid, (float)scale, (float)((sum - scale * q) / count));
 }
 
 static void round_grid(struct grid *grid)
@@ -203,9 +208,11 @@ static struct grid best_grid(const float *values, size_t columns)
 	enum { FITS = 2 };
 	static const float cuts[] = { 0, 0.06f };
 	float least = values[0], most = values[0];
-	for (size_t i = 1; i < columns; i++) {
-		least = fminf(least, values[i]);
-		most = fmaxf(most, values[i]);
+	double sum = 0;
+	for (size_t i = 0; i < columns; i++) {
+		least = values[i] < least ? values[i] : least;
+		most = values[i] > most ? values[i] : most;
+		sum += (double)values[i];
 	}
 	struct grid best = whole_grid(least, most);
 	double loss = grid_loss(&best, values, columns);
@@ -215,7 +222,7 @@ static struct grid best_grid(const float *values, size_t columns)
 		struct grid grid;
 		set_grid(&grid, (high - low) / NIBBLE_MOST, low);
 		for (int fit = 0; fit < FITS; fit++)
-			fit_grid(&grid, values, columns);
+			fit_grid(&grid, values, columns, sum);
 		round_grid(&grid);
 		double own = grid_loss(&grid, values, columns);
 		if (own < loss) {
@@ -235,7 +242,7 @@ static int put_group(const float *values, size_t columns, size_t row, uint8_t *g
 	memcpy(group + HALF_LINE + row * sizeof grid.halves[1], &grid.halves[1], sizeof grid.halves[1]);
 	for (size_t i = 0; i < columns; i++)
 		group[nibble_offset(row, i)] |=
-		    (uint8_t)(nibble_of(&grid, values[i]) << (i / PACKED_STEP % 2 * 4));
+		    (uint8_t)((unsigned)nibble_of(&grid, values[i]) << (i / PACKED_STEP % 2 * 4));
 	return 0;
 }
 

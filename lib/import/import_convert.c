@@ -65,8 +65,9 @@ static bool is_matrix(const char *key, const struct weight *weight)
 }
 
 /* Rows first.. of a matrix as f32. */
-static void get_rows(const struct weight *weight, size_t first, size_t count, float *values)
+static void get_rows(const void *source, size_t first, size_t count, float *values)
 {
+	const struct weight *weight = source;
 	size_t columns = (size_t)weight->shape[1];
 	if (packed_is(weight->dtype))
 		packed_get(weight->dtype, weight->data, columns, first, count, values);
@@ -82,52 +83,19 @@ static void report(struct convert *convert, uint64_t elements)
 	progress_update(convert->written);
 }
 
-static int put_packed(
-    struct convert *convert, const char *key, const struct weight *weight, char type, float *values)
+static int put_matrix(
+    struct convert *convert, const char *key, const struct weight *weight, char dtype)
 {
 	struct import_packer packer;
 	size_t rows = (size_t)weight->shape[0], columns = (size_t)weight->shape[1];
-	int result = import_packer_begin(&packer, convert->writer, type, key, rows, columns);
-	for (size_t row = 0; result == 0 && row < rows; row += PACKED_ROWS) {
-		size_t count = rows - row < PACKED_ROWS ? rows - row : PACKED_ROWS;
-		get_rows(weight, row, count, values);
-		result = import_packer_add(&packer, values, count * columns);
+	int result = import_packer_begin(&packer, convert->writer, dtype, key, rows, columns);
+	for (size_t row = 0, count; result == 0 && row < rows; row += count) {
+		count = rows - row < packer.most ? rows - row : packer.most;
+		result = import_packer_take(&packer, row, count, get_rows, weight);
 		report(convert, count * columns);
 	}
 	result = import_packer_end(&packer, result);
 	return result < 0 ? error_context("tensor \"%s\"", key) : 0;
-}
-
-static int put_plain(struct convert *convert, const char *key, const struct weight *weight,
-    char dtype, float *values)
-{
-	struct record record;
-	size_t rows = (size_t)weight->shape[0], columns = (size_t)weight->shape[1];
-	uint8_t *stored = memory_allocate(columns, PACKED_ROWS * sizeof(float));
-	record_tensor(&record, "values", dtype, 2, weight->shape);
-	int result = !stored || record_set_key(&record, key) < 0
-	                 ? -1
-	                 : writer_begin_large(convert->writer, &record);
-	for (size_t row = 0; result == 0 && row < rows; row += PACKED_ROWS) {
-		size_t count = rows - row < PACKED_ROWS ? rows - row : PACKED_ROWS;
-		get_rows(weight, row, count, values);
-		dtype_from_f32(dtype, values, stored, count * columns);
-		result = writer_add_large(convert->writer, stored, count * columns * dtype_size(dtype));
-		report(convert, count * columns);
-	}
-	memory_release(stored);
-	return result < 0 ? -1 : writer_end_large(convert->writer);
-}
-
-static int put_matrix(
-    struct convert *convert, const char *key, const struct weight *weight, char dtype)
-{
-	float *values = memory_allocate((size_t)weight->shape[1], PACKED_ROWS * sizeof *values);
-	int result = !values            ? -1
-	             : packed_is(dtype) ? put_packed(convert, key, weight, dtype, values)
-	                                : put_plain(convert, key, weight, dtype, values);
-	memory_release(values);
-	return result;
 }
 
 static void count_tensor(struct convert *convert, const struct weight *weight, char dtype)

@@ -3,6 +3,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "import/import_delta.h"
 
 #include <string.h>
@@ -93,39 +94,48 @@ int import_fetch_check(
 	return check_changes(import, part, key, fetch);
 }
 
+enum {
+	SLICE = 1 << 15,
+	SLICES = IMPORT_PIECE / SLICE
+}; /* elements that a thread takes at a time */
+
 struct pieces {
-	void *raw;  /* as stored */
-	void *base; /* of the base, as stored; then as f16 */
-	float *values;
-	double *scratch; /* one row, for adapters */
-	void *target;
+	char *raw;       /* as stored */
+	char *base;      /* of the base, as stored */
+	float *values;   /* where there is something to compute */
+	double *scratch; /* for adapters */
+	char *target;
 };
 
-/* Read and turn a piece of any float type into f16. */
-static int read_half(const struct checkpoint *checkpoint, const struct checkpoint_tensor *tensor,
-    uint64_t first, size_t count, void *raw, float *values)
+/* One piece on its way through the threads. */
+struct piece {
+	const struct import_fetch *fetch;
+	const struct pieces *pieces;
+	char dtype; /* wanted */
+	bool copy;  /* the bytes that were read are those that are wanted */
+	uint64_t first;
+	size_t count;
+	bool odd[SLICES];
+};
+
+/* Elements first.. of the tensor, and of its base, as they are stored. */
+static int read_piece(
+    const struct import_fetch *fetch, uint64_t first, size_t count, const struct pieces *pieces)
 {
-	if (checkpoint_read(checkpoint, tensor, first, count, raw) < 0)
+	if (checkpoint_read(fetch->checkpoint, fetch->tensor, first, count, pieces->raw) < 0)
 		return -1;
-	if (tensor->dtype == 'e')
-		return 0;
-	dtype_to_f32(tensor->dtype, raw, values, count);
-	dtype_from_f32('e', values, raw, count);
-	return 0;
+	return fetch->base
+	           ? checkpoint_read(fetch->base, fetch->base_tensor, first, count, pieces->base)
+	           : 0;
 }
 
-/* Elements first.. as fetch->stored into pieces->raw. */
-static int read_piece(
-    const struct import_fetch *fetch, uint64_t first, size_t count, struct pieces *pieces)
+/* Values of any float type become f16 in their place. */
+static void make_half(char dtype, void *raw, float *values, size_t count)
 {
-	if (!fetch->base)
-		return checkpoint_read(fetch->checkpoint, fetch->tensor, first, count, pieces->raw);
-	if (read_half(fetch->checkpoint, fetch->tensor, first, count, pieces->raw, pieces->values) <
-	        0 ||
-	    read_half(fetch->base, fetch->base_tensor, first, count, pieces->base, pieces->values) < 0)
-		return -1;
-	import_delta_add(pieces->base, pieces->raw, pieces->raw, count);
-	return 0;
+	if (dtype == 'e')
+		return;
+	dtype_to_f32(dtype, raw, values, count);
+	dtype_from_f32('e', values, raw, count);
 }
 
 /* Is one of the stored values NaN or infinite: an exponent of ones? */
@@ -144,28 +154,55 @@ static bool is_odd(char dtype, const void *values, size_t count)
 	return odd;
 }
 
-static int run_pieces(struct import_fetch *fetch, char dtype, struct pieces *pieces,
+/* Every slice keeps to its own part of each buffer. */
+static void run_slice(void *context, size_t slice, int worker)
+{
+	struct piece *piece = context;
+	const struct import_fetch *fetch = piece->fetch;
+	const struct pieces *pieces = piece->pieces;
+	size_t from = slice * SLICE, left = piece->count - from, n = left < SLICE ? left : SLICE;
+	char dtype = fetch->tensor->dtype, *raw = pieces->raw + from * dtype_size(dtype);
+	char *target = pieces->target + from * dtype_size(piece->dtype);
+	float *values = pieces->values + from;
+	(void)worker;
+	if (fetch->base) {
+		char *base = pieces->base + from * dtype_size(fetch->base_tensor->dtype);
+		make_half(dtype, raw, values, n);
+		make_half(fetch->base_tensor->dtype, base, values, n);
+		import_delta_add(
+		    (uint16_t *)(void *)base, (uint16_t *)(void *)raw, (uint16_t *)(void *)raw, n);
+		dtype = 'e';
+	}
+	if (!piece->copy && dtype == piece->dtype && fetch->factor_count == 0) {
+		memcpy(target, raw, n * dtype_size(dtype));
+	} else if (!piece->copy) {
+		dtype_to_f32(dtype, raw, values, n);
+		for (int i = 0; i < fetch->factor_count; i++)
+			import_factors_add(
+			    &fetch->factors[i], piece->first + from, n, values, pieces->scratch + from);
+		dtype_from_f32(piece->dtype, values, target, n);
+	}
+	piece->odd[slice] = is_odd(piece->dtype, piece->copy ? raw : target, n);
+}
+
+static int run_pieces(struct import_fetch *fetch, char dtype, const struct pieces *pieces,
     int (*take)(void *context, const void *values, size_t bytes), void *context)
 {
 	uint64_t total = fetch->tensor->elements;
-	char raw = fetch->base ? 'e' : fetch->tensor->dtype;
-	bool copy = raw == dtype && fetch->factor_count == 0;
-	for (uint64_t first = 0; first < total;) {
-		size_t count = total - first < IMPORT_PIECE ? (size_t)(total - first) : IMPORT_PIECE;
-		if (read_piece(fetch, first, count, pieces) < 0)
+	struct piece piece = { .fetch = fetch, .pieces = pieces, .dtype = dtype };
+	piece.copy = !fetch->base && fetch->tensor->dtype == dtype && fetch->factor_count == 0;
+	for (uint64_t left; piece.first < total; piece.first += piece.count) {
+		left = total - piece.first;
+		piece.count = left < IMPORT_PIECE ? (size_t)left : IMPORT_PIECE;
+		if (read_piece(fetch, piece.first, piece.count, pieces) < 0)
 			return error_context("%s", fetch->file);
-		if (!copy) {
-			dtype_to_f32(raw, pieces->raw, pieces->values, count);
-			for (int i = 0; i < fetch->factor_count; i++)
-				import_factors_add(
-				    &fetch->factors[i], first, count, pieces->values, pieces->scratch);
-			dtype_from_f32(dtype, pieces->values, pieces->target, count);
-		}
-		const void *values = copy ? pieces->raw : pieces->target;
-		fetch->odd |= is_odd(dtype, values, count);
-		if (take(context, values, count * dtype_size(dtype)) < 0)
+		size_t slices = (piece.count + SLICE - 1) / SLICE;
+		threads_run(slices, run_slice, &piece);
+		for (size_t i = 0; i < slices; i++)
+			fetch->odd |= piece.odd[i];
+		if (take(context, piece.copy ? pieces->raw : pieces->target,
+		        piece.count * dtype_size(dtype)) < 0)
 			return -1;
-		first += count;
 	}
 	checkpoint_forget(fetch->checkpoint, fetch->tensor);
 	if (fetch->base)

@@ -1,4 +1,5 @@
-# emoji-evaluate.t - examples/emoji/evaluate.sh runs the pipeline, keeps what it computed, and sums up
+# emoji-evaluate.t - examples/emoji/evaluate.sh runs the pipeline, keeps what it computed, and sums up;
+# quality.sh does so in several types of weights
 . "$ZV_TESTS/lib.sh"
 . "$ZV_TESTS/support/fixture.sh"
 fixture_make || { fail "fixtures"; finish; }
@@ -13,7 +14,7 @@ if ! out=$(${CC:-cc} -std=c11 -O1 -g ${ZV_SANITIZE:+-fsanitize=$ZV_SANITIZE -fno
 	fail 'emoji-score is built' "$out"
 	finish
 fi
-for program in zv-encode zv-qformer zv-generate zv-train; do
+for program in zv-encode zv-qformer zv-generate zv-train zv-import; do
 	ln -s "$ZV_BUILD/$program" bin
 done
 
@@ -56,6 +57,27 @@ is 'the table: spread of two seeds' "$(sh "$evaluate" -o -b bin -s '11 12' -k te
 
 ok 'a part of it' sh "$evaluate" -o -b bin -n 1 -e 1 -s 11 -k test -w questions ziya data part
 is 'a part of it: one question' "$(cut -f 1-9 part/results.tsv | sed -n '/all.all/s/.*\t//p')" 1
+# in other types of weights
+quality=$ZV_ROOT/examples/emoji/quality.sh
+table=$(sh "$quality" -n 3 -e 0 -s '11 12' -t 'f32 bf16 int4' -b bin ziya data types 2>said) || fail 'quality.sh' "$(cat said)"
+is 'types: a line for each' "$(printf '%s\n' "$table" | sed 1d | tr -s ' ' | cut -d ' ' -f 1)" "$(printf 'f32\nbf16\nint4')"
+is 'types: the table is kept' "$(cat types/quality.txt)" "$table"
+is 'types: bf16 takes about half of f32, int4 less' "$(printf '%s\n' "$table" | sed 1d | awk '{ print size && $2 < size; size = $2 }' | tr '\n' ' ')" '0 1 1 '
+is 'types: six figures and the largest loss' "$(printf '%s\n' "$table" | tail -n 1 | grep -oE '\([+-][0-9.]+\)' | wc -l)" 6
+for type in f32 int4; do
+	is "types: the model in $type" "$(zv-ls types/models/$type/llm.zv | grep -c "	$type	.*layers.0.mlp.up_proj\|layers.0.mlp.up_proj.*	$type	")" 1
+done
+sh "$quality" -n 3 -e 0 -s '11 12' -t 'f32 bf16 int4' -b bin ziya data types >again 2>said
+is 'types: what is there is not computed again' "$(cat again; grep -c ' of ' said)" "$table
+0"
+for seed in 11 12; do # a loss is a loss
+	sed -i "/text R@1/s/^\(retrieval	..	text R@1	\)[0-9.]*/\1$([ $seed = 11 ] && echo 0.5 || echo 0.7)/; /picture R@1/s/^\(retrieval	..	picture R@1	\)[0-9.]*/\10.6/" \
+		types/int4/trained/scenes-test-$seed-retrieval.tsv
+	sed -i "/R@1/s/^\(retrieval	..	[a-z]* R@1	\)[0-9.]*/\10.8/" types/f32/trained/scenes-test-$seed-retrieval.tsv
+done
+is 'types: points lost' "$(sh "$quality" -n 3 -e 0 -s '11 12' -t 'f32 int4' -b bin ziya data types 2>said | tail -n 1 |
+	tr -s ' ' | cut -d ' ' -f 3-6)" '60.0 (-20.0) 60.0 (-20.0)'
+
 status 'no model' 2 sh "$evaluate" -b bin nothing data out
 status 'no data' 2 sh "$evaluate" -b bin ziya ziya out
 finish

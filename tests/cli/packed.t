@@ -64,6 +64,18 @@ for type in int8 int4; do
 	done
 done
 
+# Matrices of several bands, each of which the threads share.
+seed-model --only qformer --full qformer --layers 1 --plain large
+for dtype in bf16 int4; do
+	for threads in 1 3; do
+		ok "$dtype, -t $threads: a model" zv-import -q -t $threads -o model-$threads --force --dtype $dtype large
+		ok "$dtype, -t $threads: a checkpoint" \
+			zv-import -q -t $threads -o source-$threads --force --dtype $dtype source
+	done
+	same "$dtype: the same bytes of a model at any number of threads" model-3/qformer.zv model-1/qformer.zv
+	same "$dtype: and of a checkpoint" source-3/llm.zv source-1/llm.zv
+done
+
 # --- training ---
 
 for i in 1 2 3 4; do echo "{\"text\":\"a cat sits on mat $i\"}"; done >texts.jsonl
