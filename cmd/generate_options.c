@@ -5,10 +5,12 @@
 
 #include "base/utf8.h"
 #include "model/batch.h"
+#include "model/score_batch.h"
 
 struct generate_options option = { .wishes = GENERATION_NO_WISHES };
 
 static const char *const added_choices[] = { "model", "strip", "keep", NULL };
+static const char *const cache_choices[] = { "model", "f32", "f16", "int8", NULL };
 static const char *const rank_choices[] = { "none", "sum", "mean", NULL };
 
 /* clang-format off */
@@ -38,6 +40,12 @@ static const struct option_entry options[] = {
 	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
 	  "answer up to N records at once; answers do not depend on it\n"
 	  "(default: what memory allows, 16 at most)" },
+	{ 0, "cache", "TYPE", OPTION_CHOICE, &option.cache, 0, 0, cache_choices,
+	  "keep keys and values as f32, f16 or int8\n"
+	  "(default model: f32 where its weights are f32, else f16)" },
+	{ 0, "lookup", NULL, OPTION_FLAG, &option.lookup, 0, 0, NULL,
+	  "guess tokens from prompt and answer, verify several at once:\n"
+	  "the same answers, sooner where they repeat something" },
 	{ 0, "max-new", "N", OPTION_WHOLE, &option.wishes.max_new, 1, 1 << 20, NULL,
 	  "tokens of an answer at most (default: the model's, or 128)" },
 	{ 0, "min-new", "N", OPTION_WHOLE, &option.wishes.min_new, 0, 1 << 20, NULL,
@@ -131,7 +139,8 @@ void options_check(int operands)
 	    "without pictures no FILE is read");
 	refuse(option.no_image && !option.chat && !option.prompt && !prompts,
 	    "--no-image needs -p TEXT, --prompts FILE or --chat");
-	refuse(option.rank != RANK_NONE && !score, "--rank is about --score");
+	refuse(option.lookup && score, "--lookup is about answers, not about --score");
+	refuse(option.rank != SCORE_IN_ORDER && !score, "--rank is about --score");
 	refuse(option.hypotheses && !common.json, "--hypotheses needs --json");
 	refuse(common.json && (option.text_only || (common.null && !common.files_from)),
 	    "--json does not go with --text-only or --null");

@@ -76,6 +76,30 @@ void work_report(const char *key)
 		program_fail(NULL);
 }
 
+/* An input (NULL: the list of them) could not be read to its end: no FILE will appear. */
+static void report_damage(const char *name)
+{
+	if (error_kind() == ERROR_SYSTEM)
+		program_fail(name != NULL ? name : option.prompts);
+	message_error(name);
+	work.damaged = true;
+	if (common.strict)
+		work_stop();
+}
+
+void work_tell(const struct batch_failure *failure)
+{
+	bool told = failure->reason != NULL && (failure->key != NULL || failure->damage);
+	if (!told || failure->error == ERROR_SYSTEM)
+		error_system("%s", told ? failure->reason : "out of memory");
+	else
+		error_input("%s", failure->reason);
+	if (failure->damage)
+		report_damage(failure->key);
+	else
+		work_report(failure->key);
+}
+
 static void settle_generation(void)
 {
 	struct generation_settings *settings = &work.settings;
@@ -92,6 +116,9 @@ static void settle_generation(void)
 		program_usage("%s", error_text());
 	if (option.logprobs && settings->beams > 1)
 		program_usage("--logprobs does not go with beams");
+	settings->lookup = option.lookup;
+	if (option.lookup && settings->beams > 1)
+		program_usage("--lookup does not go with beams (--beams 1 leaves those of the model out)");
 }
 
 static void open_candidates(void)
@@ -102,9 +129,6 @@ static void open_candidates(void)
 	if (candidates_open(&work.candidates, option.score, language->bpe, &how,
 	        ends ? work.settings.eos : -1) != 0)
 		program_fail(option.score);
-	work.scorer = scorer_new(work.language.llama, work.settings.id_limit);
-	if (work.scorer == NULL)
-		program_fail(NULL);
 }
 
 static void open_outlet(void)
@@ -142,6 +166,8 @@ void work_open(void)
 		language->rules.modern = option.modern;
 		language->rules.modern_is_settled = true;
 	}
+	if (option.cache != CACHE_AS_MODEL)
+		llama_keep_as(language->llama, (enum kept_type)(option.cache - 1));
 	settle_generation();
 	work.stops =
 	    language_stops(language, option.stops.texts, (size_t)option.stops.count, &work.stop_count);
@@ -165,7 +191,6 @@ void work_close(void)
 {
 	batch_release(work.batch);
 	generator_release(work.generator);
-	scorer_release(work.scorer);
 	candidates_clear(&work.candidates);
 	memory_release(work.stops);
 	memory_release(option.stops.texts);

@@ -10,14 +10,12 @@
 #include "model/candidates.h"
 #include "model/language.h"
 #include "model/outlet.h"
-#include "model/score.h"
 
 struct generate_work {
 	struct language language;
 	struct generation_settings settings;
 	struct generator *generator;
 	struct batch *batch;
-	struct scorer *scorer;
 	struct candidates candidates;
 	const char **stops;
 	size_t stop_count;
@@ -44,7 +42,12 @@ void work_flush(void);
 
 /* An item failed for the recorded reason: say so, keep the results in line with the input. */
 void work_report(const char *key);
+/* Tell a failure in its turn, as if it had happened only now. */
+void work_tell(const struct batch_failure *failure);
 _Noreturn void work_stop(void); /* without a FILE */
+
+/* The scores of what comes, up to the end of the input (--score). */
+void score_all(struct inlet *inlet);
 
 /* A talk about the picture in the file (--chat). */
 void talk(const char *name);

@@ -16,58 +16,9 @@
 #include "generate_options.h"
 #include "generate_work.h"
 #include "model/inlet.h"
+#include "model/llama.h"
 #include "num/product.h"
 #include "text/lines.h"
-
-static int score(const struct inquiry *inquiry)
-{
-	struct template_turn turn = { inquiry->question, NULL };
-	const struct language *language = &work.language;
-	size_t count;
-	float *rows = prompt_rows(
-	    &language->rules, language->llama, &turn, 1, inquiry->picture, inquiry->rows, &count);
-	int ready = rows == NULL ? -1 : scorer_prompt(work.scorer, rows, count);
-	memory_release(rows);
-	if (ready != 0)
-		return -1;
-	struct given_score *scores = NULL;
-	size_t found;
-	int status = candidates_score(&work.candidates, work.scorer, inquiry->key, &scores, &found);
-	if (status == 0 && option.rank != RANK_NONE)
-		candidates_rank(scores, found, option.rank == RANK_MEAN);
-	for (size_t i = 0; status == 0 && i < found; i++) {
-		const struct given_answer *given = scores[i].answer;
-		status =
-		    outlet_score(&work.outlet, inquiry->key, given->text, given->ids.count, scores[i].sum);
-	}
-	memory_release(scores);
-	return status;
-}
-
-/* An input (NULL: the list of them) could not be read to its end: no FILE will appear. */
-static void report_damage(const char *name)
-{
-	if (error_kind() == ERROR_SYSTEM)
-		program_fail(name != NULL ? name : option.prompts);
-	message_error(name);
-	work.damaged = true;
-	if (common.strict)
-		work_stop();
-}
-
-/* Tell a failure in its turn, as if it had happened only now. */
-static void report(const struct batch_failure *failure)
-{
-	bool told = failure->reason != NULL && (failure->key != NULL || failure->damage);
-	if (!told || failure->error == ERROR_SYSTEM)
-		error_system("%s", told ? failure->reason : "out of memory");
-	else
-		error_input("%s", failure->reason);
-	if (failure->damage)
-		report_damage(failure->key);
-	else
-		work_report(failure->key);
-}
 
 static void write_replies(void)
 {
@@ -75,26 +26,19 @@ static void write_replies(void)
 	int found;
 	while ((found = batch_write(work.batch, &failure)) > 0) {
 		work_flush(); /* the report may be the end */
-		report(&failure);
+		work_tell(&failure);
 	}
 	if (found < 0)
 		program_fail(NULL);
 	work_flush();
-	if (option.score == NULL)
-		work.records = batch_figures(work.batch).records;
+	work.records = batch_figures(work.batch).records;
 	progress_update(work.records);
 }
 
-/* Begin the answer to what came, or give the scores it is to get. False: only later. */
+/* Begin the answer to what came. False: only later. */
 static bool take(const struct inquiry *inquiry)
 {
 	work_begin();
-	if (option.score != NULL && inquiry->kind == INQUIRY_QUESTION) {
-		if (score(inquiry) != 0)
-			work_report(inquiry->key);
-		progress_update(++work.records);
-		return true;
-	}
 	int taken = batch_add(work.batch, inquiry);
 	if (taken < 0)
 		program_fail(NULL);
@@ -147,13 +91,26 @@ static void answer_all(char **operands, int count)
 	struct inlet *inlet = inlet_start(&plan);
 	if (inlet == NULL)
 		program_fail(NULL);
-	while (take_more(inlet) || batch_running(work.batch) > 0)
+	if (option.score != NULL)
+		score_all(inlet);
+	while (option.score == NULL && (take_more(inlet) || batch_running(work.batch) > 0))
 		step();
 	work_end();
 	inlet_finish(inlet);
 	lines_close(&lines);
 	if (plan.names != NULL)
 		names_close(plan.names);
+}
+
+static void tell_guesses(void)
+{
+	struct generator_lookup found = generator_lookup(work.generator);
+	double share = found.guessed > 0 ? 100 * (double)found.right / (double)found.guessed : 0;
+	double tokens = (double)(found.passes + found.right);
+	message_note(NULL,
+	    "--lookup: %llu tokens guessed, %llu of them right (%.0f %%); %.2f tokens a pass",
+	    (unsigned long long)found.guessed, (unsigned long long)found.right, share,
+	    found.passes > 0 ? tokens / (double)found.passes : 0.0);
 }
 
 static void tell_figures(void)
@@ -170,6 +127,11 @@ static void tell_figures(void)
 	message_note(NULL, "%llu records, %llu tokens, %.1f tokens/s%s",
 	    (unsigned long long)work.records, (unsigned long long)work.outlet.tokens,
 	    work.seconds > 0 ? (double)work.outlet.tokens / work.seconds : 0.0, more);
+	static const char *const kept[] = { "f32", "f16", "int8" };
+	message_note(NULL, "keys and values in %s, %zu bytes a token",
+	    kept[llama_kept_as(work.language.llama)], llama_cache_row(work.language.llama));
+	if (option.lookup)
+		tell_guesses();
 	if (option.chat)
 		message_note(NULL, "%llu prompt rows, %llu of them kept from the turn before",
 		    (unsigned long long)work.rows, (unsigned long long)work.kept);
