@@ -81,8 +81,11 @@ $(LIBRARY): $(OBJECTS)
 	@rm -f $@
 	ar rcs $@ $^
 
-$(BUILD)/zv-%: $(BUILD)/obj/cmd/zv-%.o $(LIBRARY)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBRARY) -Wl,--as-needed $(LIBRARIES)
+# A program is cmd/zv-NAME.c and, where that is too much for one file, cmd/NAME_*.c.
+.SECONDEXPANSION:
+$(BUILD)/zv-%: $(BUILD)/obj/cmd/zv-%.o \
+		$$(addprefix $(BUILD)/obj/,$$(addsuffix .o,$$(basename $$(wildcard cmd/$$*_*.c)))) $(LIBRARY)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIBRARY) -Wl,--as-needed $(LIBRARIES)
 
 $(BUILD)/zv-%: cmd/zv-%.sh
 	@mkdir -p $(@D)

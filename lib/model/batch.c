@@ -246,6 +246,8 @@ static int begin_sequence(struct batch *batch, struct generation *generation,
 	if (status == 0)
 		status = generation_begin(generation, prefix, rows + prefix * width,
 		    sequence->count - prefix, checksum_of(inquiry->key, strlen(inquiry->key)));
+	if (status == 0)
+		status = generation_look_up(generation, sequence->at, sequence->count);
 	memory_release(rows);
 	batch->figures.rows += status == 0 ? sequence->count : 0;
 	if (status != 0 && batch->shared.holder == generation)

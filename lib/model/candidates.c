@@ -96,7 +96,7 @@ int candidates_score(struct candidates *candidates, struct scorer *scorer, const
 			continue;
 		struct given_score *score = &(*scores)[(*count)++];
 		score->answer = answer;
-		if (scorer_score(scorer, answer->ids.at, answer->ids.count, &score->sum) != 0)
+		if (scorer_add(scorer, answer->ids.at, answer->ids.count, &score->sum) != 0)
 			return error_context("answer \"%.200s\"", answer->text);
 	}
 	return 0;

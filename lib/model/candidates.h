@@ -39,8 +39,8 @@ struct given_score {
 	double sum; /* of log-probabilities */
 };
 
-/* Score those that belong to key behind the scorer's prompt, in order: *scores is the caller's
- * (memory_release). 0, or -1 with a recorded error. */
+/* Those that belong to key, in order, to be scored behind the scorer's last prompt: *scores, the
+ * caller's (memory_release), has its sums after scorer_run(). 0, or -1 with a recorded error. */
 int candidates_score(struct candidates *candidates, struct scorer *scorer, const char *key,
     struct given_score **scores, size_t *count);
 

@@ -114,6 +114,8 @@ static int begin(struct dialogue *dialogue, const struct ids *fresh, size_t keep
 	                                dialogue->picture, rows);
 	if (status == 0)
 		status = generation_begin(dialogue->generation, keep, rows, count, dialogue->count);
+	if (status == 0)
+		status = generation_look_up(dialogue->generation, fresh->at, fresh->count);
 	memory_release(rows);
 	return status;
 }

@@ -11,6 +11,9 @@
 #include "model/beam.h"
 #include "model/llama.h"
 #include "model/logits.h"
+#include "model/lookup.h"
+
+enum { PASS_ROWS = 16 }; /* of a step, guesses among them: more rows would cost more time */
 
 struct generator {
 	struct llama *llama;
@@ -22,6 +25,7 @@ struct generator {
 	struct llama_cache **caches;  /* the caches these tokens go to */
 	int32_t *ids;                 /* the tokens */
 	size_t logits_capacity, caches_capacity, ids_capacity;
+	struct generator_lookup found;
 };
 
 struct generation {
@@ -33,8 +37,11 @@ struct generation {
 	struct random random;
 	int32_t *ids; /* without beams: the answer so far, behind one place for BOS */
 	float *logprobs;
+	double *sums;       /* [max_new + 1]: of the log-probabilities of so many tokens */
 	size_t count, most; /* most: max_new, or what positions leave */
-	double sum;
+	struct lookup lookup;
+	int32_t guess[LOOKUP_MOST];
+	size_t guessed; /* tokens in guess, which are read in the step at hand */
 	enum generation_finish finish;
 	char failure[200]; /* GENERATION_FAILED: why */
 };
@@ -88,8 +95,10 @@ struct generation *generation_new(struct generator *generator)
 	generation->kept = memory_allocate(settings->beams, sizeof *generation->kept);
 	generation->ids = memory_allocate(settings->max_new + 1, sizeof *generation->ids);
 	generation->logprobs = memory_allocate(settings->max_new, sizeof *generation->logprobs);
+	generation->sums = memory_allocate(settings->max_new + 1, sizeof *generation->sums);
 	bool failed = generation->caches == NULL || generation->kept == NULL ||
-	              generation->ids == NULL || generation->logprobs == NULL;
+	              generation->ids == NULL || generation->logprobs == NULL ||
+	              generation->sums == NULL;
 	for (size_t i = 0; !failed && i < settings->beams; i++) {
 		generation->caches[i] = llama_cache_new(generator->llama);
 		failed = generation->caches[i] == NULL;
@@ -99,6 +108,7 @@ struct generation *generation_new(struct generator *generator)
 		return NULL;
 	}
 	generation->ids[0] = settings->bos;
+	generation->sums[0] = 0;
 	return generation;
 }
 
@@ -114,6 +124,8 @@ void generation_release(struct generation *generation)
 	beam_release(generation->search);
 	memory_release(generation->ids);
 	memory_release(generation->logprobs);
+	memory_release(generation->sums);
+	lookup_clear(&generation->lookup);
 	memory_release(generation);
 }
 
@@ -151,7 +163,7 @@ static int choose(struct generation *generation, float *scores)
 		return error_input("the model's scores are not numbers");
 	if (settings->logprobs) {
 		double logprob = scores[id] - logits_log_sum(scores, vocabulary);
-		generation->sum += logprob;
+		generation->sums[generation->count + 1] = generation->sums[generation->count] + logprob;
 		generation->logprobs[generation->count] = (float)logprob;
 	}
 	generation->ids[++generation->count] = id;
@@ -294,7 +306,7 @@ int generation_begin(
 	size_t positions = llama_positions(generator->llama);
 	generation->finish = GENERATION_RUNNING;
 	generation->count = 0;
-	generation->sum = 0;
+	lookup_begin(&generation->lookup);
 	generation->random = random_begin(settings->seed, stream);
 	if (keep + count > positions)
 		return error_input(
@@ -314,34 +326,92 @@ int generation_begin(
 	return begin_beams(generation) != 0 ? -1 : choose_beams(generation, logits);
 }
 
-/* Tokens that a generation reads in a step: one, or one for each open beam. */
+int generation_look_up(struct generation *generation, const int32_t *ids, size_t count)
+{
+	if (!generation->generator->settings.lookup)
+		return 0;
+	if (lookup_add(&generation->lookup, ids, count) != 0)
+		return -1;
+	return lookup_add(&generation->lookup, generation->ids + 1, generation->count);
+}
+
+/* What may follow the last token of each answer, as many rows as a step has room for. */
+static void guess_all(
+    const struct generator *generator, struct generation *const *batch, size_t count)
+{
+	size_t room = count < PASS_ROWS ? (PASS_ROWS - count) / count : 0;
+	for (size_t i = 0; i < count; i++) {
+		struct generation *generation = batch[i];
+		size_t left = generation->most - generation->count; /* tokens that the step may add */
+		generation->guessed = 0;
+		if (generator->settings.lookup && left > 1)
+			generation->guessed = lookup_guess(
+			    &generation->lookup, room < left - 1 ? room : left - 1, generation->guess);
+	}
+}
+
+/* Tokens that a generation reads in a step: one for each open beam, or one and those guessed. */
 static size_t width_of(const struct generation *generation)
 {
-	return generation->search != NULL ? beam_live(generation->search) : 1;
+	return generation->search != NULL ? beam_live(generation->search) : 1 + generation->guessed;
+}
+
+/* The tokens that one generation reads, and the caches they go to. */
+static void gather_one(
+    const struct generation *generation, struct llama_cache **caches, int32_t *ids)
+{
+	for (size_t row = 0; row < width_of(generation); row++) {
+		size_t length;
+		caches[row] = generation->caches[generation->search != NULL ? row : 0];
+		if (generation->search != NULL) {
+			const int32_t *beam = beam_ids(generation->search, row, &length);
+			ids[row] = beam[length - 1];
+		} else {
+			ids[row] = row == 0 ? generation->ids[generation->count] : generation->guess[row - 1];
+		}
+	}
 }
 
 static int gather(struct generator *generator, struct generation *const *batch, size_t count)
 {
-	size_t rows = 0;
+	size_t rows = 0, row = 0;
+	guess_all(generator, batch, count);
 	for (size_t i = 0; i < count; i++)
 		rows += width_of(batch[i]);
 	if (make_room(generator, rows) != 0)
 		return -1;
-	size_t row = 0;
 	for (size_t i = 0; i < count; i++) {
-		const struct generation *generation = batch[i];
-		for (size_t beam = 0; beam < width_of(generation); beam++, row++) {
-			generator->caches[row] = generation->caches[beam];
-			generator->ids[row] = generation->ids[generation->count];
-			if (generation->search != NULL) {
-				size_t length;
-				const int32_t *ids = beam_ids(generation->search, beam, &length);
-				generator->ids[row] = ids[length - 1];
-			}
-		}
+		gather_one(batch[i], generator->caches + row, generator->ids + row);
+		row += width_of(batch[i]);
 	}
 	return llama_decode(
 	    generator->llama, generator->caches, generator->ids, rows, generator->logits);
+}
+
+/* Tokens from the scores behind the last one and behind each guess, as long as these are what is
+ * chosen. */
+static int choose_rows(struct generation *generation, float *scores)
+{
+	struct generator_lookup *found = &generation->generator->found;
+	size_t before = generation->count, right = 0;
+	int status = choose(generation, scores);
+	while (status == 0 && right < generation->guessed &&
+	       generation->ids[generation->count] == generation->guess[right]) {
+		right++;
+		if (generation->finish != GENERATION_RUNNING)
+			break;
+		status = choose(generation, scores + right * generation->generator->vocabulary);
+	}
+	/* the token chosen last is not read yet */
+	llama_cache_truncate(generation->caches[0], generation->prompt + before + right);
+	found->guessed += generation->guessed;
+	found->right += right;
+	found->passes++;
+	lookup_learn(&generation->lookup, generation->guessed, right);
+	if (status == 0 && generation->generator->settings.lookup)
+		status = lookup_add(
+		    &generation->lookup, generation->ids + 1 + before, generation->count - before);
+	return status;
 }
 
 /* The scores of one generation are of no use: it ends, the others do not. Memory is for all. */
@@ -363,13 +433,18 @@ int generator_step(struct generator *generator, struct generation *const *batch,
 	float *scores = generator->logits;
 	for (size_t i = 0; i < count; i++) {
 		size_t rows = width_of(batch[i]);
-		int status =
-		    batch[i]->search != NULL ? choose_beams(batch[i], scores) : choose(batch[i], scores);
+		int status = batch[i]->search != NULL ? choose_beams(batch[i], scores)
+		                                      : choose_rows(batch[i], scores);
 		if (status != 0 && fail_one(batch[i]) != 0)
 			return -1;
 		scores += rows * generator->vocabulary;
 	}
 	return 0;
+}
+
+struct generator_lookup generator_lookup(const struct generator *generator)
+{
+	return generator->found;
 }
 
 bool generation_done(const struct generation *generation)
@@ -387,6 +462,12 @@ void generation_stop(struct generation *generation, enum generation_finish finis
 	generation->finish = finish;
 	if (generation->search != NULL)
 		beam_finish(generation->search);
+}
+
+void generation_cut(struct generation *generation, size_t count)
+{
+	generation->count = count;
+	generation_stop(generation, GENERATION_STOP);
 }
 
 enum generation_finish generation_finish(const struct generation *generation)
@@ -415,5 +496,6 @@ struct generation_result generation_result(const struct generation *generation, 
 	return (struct generation_result){ generation->ids + 1,
 		settings->logprobs ? generation->logprobs : NULL, generation->count,
 		generation->count > 0 && generation->ids[generation->count] == settings->eos,
-		generation->count > 0 ? generation->sum / length : 0 };
+		settings->logprobs && generation->count > 0 ? generation->sums[generation->count] / length
+		                                            : 0 };
 }

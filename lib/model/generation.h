@@ -33,6 +33,7 @@ struct generation_settings {
 	int32_t bos, eos;          /* -1: none */
 	bool logprobs;             /* results without beams have log-probabilities and a score */
 	size_t id_limit;           /* ids from here on belong to no token; 0: all ids are possible */
+	bool lookup; /* guess tokens (lookup.h), verify several in a pass; not with beams */
 };
 
 /* Settings as the words of llm.zv say, else these defaults: greedy, 128 tokens; temperature 1,
@@ -84,6 +85,10 @@ void generation_release(struct generation *generation);         /* NULL is fine 
 int generation_begin(
     struct generation *generation, size_t keep, const float *rows, size_t count, uint64_t stream);
 
+/* What the prompt begun last says, for guesses (settings.lookup; else nothing is done): its ids,
+ * negative where a row is no token. 0, or -1: memory. */
+int generation_look_up(struct generation *generation, const int32_t *ids, size_t count);
+
 /* A prompt in two parts, for records that begin alike: run the first `count` rows alone and choose
  * nothing; or take the first `count` rows of the prompt that source (which may be the generation
  * itself) was begun with. Either gives the same bytes. generation_begin() with keep = count
@@ -94,15 +99,25 @@ int generation_share(struct generation *generation, const struct generation *sou
 /* Give the memory of keys and values back until the next record; what they held is gone. */
 void generation_rest(struct generation *generation);
 
-/* One token more for each of count generations that are not done; the weights are read once. What
+/* One token more for each of count generations that are not done, and those guessed that turn out to
+ * be what would have been chosen one by one, to the bit; the weights are read once. What
  * one gets does not depend on the others; one whose scores are not numbers ends with
  * GENERATION_FAILED, and the others go on. 0, or -1: memory. */
 int generator_step(struct generator *generator, struct generation *const *batch, size_t count);
+
+/* What became of guesses so far, in all: guessed and right ones, and the passes of answers (one for
+ * each answer in a step). */
+struct generator_lookup {
+	uint64_t guessed, right, passes;
+};
+struct generator_lookup generator_lookup(const struct generator *generator);
 
 bool generation_done(const struct generation *generation);
 bool generation_has_beams(const struct generation *generation);
 void generation_stop(struct generation *generation, enum generation_finish finish);
 enum generation_finish generation_finish(const struct generation *generation);
+/* The answer ends behind its first `count` tokens, where a stop text was found: GENERATION_STOP. */
+void generation_cut(struct generation *generation, size_t count);
 /* GENERATION_FAILED: record why (ERROR_INPUT). Returns -1. */
 int generation_failure(const struct generation *generation);
 

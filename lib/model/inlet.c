@@ -1,24 +1,21 @@
-/* inlet.c - a ring of inquiries between the thread that reads and the caller (see inlet.h). */
+/* inlet.c - inquiries made ready ahead (see inlet.h, base/ahead.h). */
 #include "model/inlet.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/ahead.h"
 #include "base/memory.h"
 #include "base/names.h"
 #include "model/features.h"
 #include "model/language.h"
+#include "stream/maker.h"
 #include "stream/sample.h"
 
 struct inlet {
 	struct inlet_plan plan;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t changed; /* count */
-	struct inquiry *ring;   /* [plan.depth] */
-	size_t first, count;
+	struct ahead *taken;  /* struct inquiry: what the caller takes from, */
+	struct ahead *ahead;  /* and the thread puts into: the same */
 	struct sample sample; /* the thread's */
 };
 
@@ -33,12 +30,7 @@ static void inquiry_clear(struct inquiry *inquiry)
 
 static void put(struct inlet *inlet, const struct inquiry *inquiry)
 {
-	pthread_mutex_lock(&inlet->lock);
-	while (inlet->count == inlet->plan.depth)
-		pthread_cond_wait(&inlet->changed, &inlet->lock);
-	inlet->ring[(inlet->first + inlet->count++) % inlet->plan.depth] = *inquiry;
-	pthread_cond_signal(&inlet->changed);
-	pthread_mutex_unlock(&inlet->lock);
+	ahead_put(inlet->ahead, inquiry, 0);
 }
 
 /* The recorded error in the place of an inquiry about key (NULL: of none). */
@@ -61,6 +53,16 @@ static float *picture_of(struct language *language, struct sample *sample, size_
 	return NULL;
 }
 
+/* Did the question go into the Q-Former? Then the soft prompt is for no other one. */
+static bool is_inside(struct sample *sample)
+{
+	char where[16];
+	const struct sample_part *part = sample_find(sample, "prompt");
+	return part != NULL && maker_is_honest(&part->record) &&
+	       record_meta(&part->record, "question", where, sizeof where) &&
+	       strcmp(where, "inside") == 0;
+}
+
 /* The question: the one for all, else the sample's own, else none. 0 or -1. */
 static int take_question(const struct inlet *inlet, struct sample *sample, struct inquiry *inquiry)
 {
@@ -68,7 +70,7 @@ static int take_question(const struct inlet *inlet, struct sample *sample, struc
 	if (given == NULL) {
 		if (features_question(sample, &inquiry->question) != 0)
 			return -1;
-		inquiry->own = inquiry->question != NULL;
+		inquiry->own = inquiry->question != NULL && !is_inside(sample);
 		given = "";
 	}
 	if (inquiry->question == NULL)
@@ -160,9 +162,10 @@ static void read_lines(struct inlet *inlet)
 	}
 }
 
-static void *run(void *argument)
+static void make_all(struct ahead *ahead, void *context)
 {
-	struct inlet *inlet = argument;
+	struct inlet *inlet = context;
+	inlet->ahead = ahead; /* who started it may not know it yet */
 	if (inlet->plan.names != NULL)
 		read_streams(inlet);
 	else if (inlet->plan.lines != NULL)
@@ -170,15 +173,6 @@ static void *run(void *argument)
 	else
 		put_question(inlet, "1", inlet->plan.question);
 	put(inlet, &(struct inquiry){ .kind = INQUIRY_END });
-	return NULL;
-}
-
-static void release(struct inlet *inlet)
-{
-	pthread_cond_destroy(&inlet->changed);
-	pthread_mutex_destroy(&inlet->lock);
-	memory_release(inlet->ring);
-	memory_release(inlet);
 }
 
 struct inlet *inlet_start(const struct inlet_plan *plan)
@@ -187,51 +181,29 @@ struct inlet *inlet_start(const struct inlet_plan *plan)
 	if (inlet == NULL)
 		return NULL;
 	inlet->plan = *plan;
-	pthread_mutex_init(&inlet->lock, NULL);
-	pthread_cond_init(&inlet->changed, NULL);
-	inlet->ring = memory_allocate(plan->depth, sizeof *inlet->ring);
-	if (inlet->ring == NULL) {
-		release(inlet);
-		return NULL;
-	}
-	/* Signals are the main thread's: it owns the clean-up of outputs. */
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	int status = pthread_create(&inlet->thread, NULL, run, inlet);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (status != 0) {
-		release(inlet);
-		error_system("cannot start a thread");
-		return NULL;
-	}
-	return inlet;
+	inlet->taken = ahead_start(
+	    &(struct ahead_plan){ make_all, inlet, sizeof(struct inquiry), plan->depth, 0 });
+	if (inlet->taken != NULL)
+		return inlet;
+	memory_release(inlet);
+	return NULL;
 }
 
 const struct inquiry *inlet_next(struct inlet *inlet, bool wait)
 {
-	pthread_mutex_lock(&inlet->lock);
-	while (wait && inlet->count == 0)
-		pthread_cond_wait(&inlet->changed, &inlet->lock);
-	const struct inquiry *inquiry = inlet->count > 0 ? &inlet->ring[inlet->first] : NULL;
-	pthread_mutex_unlock(&inlet->lock);
-	return inquiry;
+	return ahead_next(inlet->taken, wait);
 }
 
 void inlet_pass(struct inlet *inlet)
 {
-	inquiry_clear(&inlet->ring[inlet->first]); /* nobody else touches it while it counts */
-	pthread_mutex_lock(&inlet->lock);
-	inlet->first = (inlet->first + 1) % inlet->plan.depth;
-	inlet->count--;
-	pthread_cond_signal(&inlet->changed);
-	pthread_mutex_unlock(&inlet->lock);
+	inquiry_clear(ahead_next(inlet->taken, false)); /* the ring's until it is passed */
+	ahead_pass(inlet->taken);
 }
 
 void inlet_finish(struct inlet *inlet)
 {
-	pthread_join(inlet->thread, NULL);
-	release(inlet);
+	ahead_finish(inlet->taken);
+	memory_release(inlet);
 }
 
 float *inlet_first(

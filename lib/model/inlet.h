@@ -26,7 +26,8 @@ enum inquiry_kind {
 struct inquiry {
 	enum inquiry_kind kind;
 	char *key, *question;
-	bool own;       /* the question came with the record: others about its picture may follow */
+	bool own;       /* the question came with the record, whose soft prompt does not know it: others
+	                 * about its picture may follow */
 	float *picture; /* the soft prompt [rows][width], or NULL */
 	size_t rows;
 	enum error_kind error; /* INQUIRY_FAILED, INQUIRY_DAMAGE */

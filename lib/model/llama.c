@@ -1,6 +1,6 @@
 /* llama.c - running the language model (see llama.h; spec 3.8). Prefill takes the rows of one
- * sequence through BLIS; decoding takes one row each of several sequences and reads every weight
- * once for all of them.
+ * sequence through BLIS; decoding takes a row each (or some) of several sequences and reads every
+ * weight once for all of them.
  */
 #include "model/llama.h"
 #include "base/error.h"
@@ -117,23 +117,65 @@ static int run_qkv(struct llama *llama, const struct llama_layer *layer, size_t 
 	return 0;
 }
 
-/* One block over rows of one sequence, whose keys and values go behind those in the cache. */
+/* Let wide_k and wide_v hold rows. */
+static int make_wide_room(struct llama *llama, size_t rows)
+{
+	size_t width = llama->kv_heads * llama->head_width;
+	if (rows <= llama->wide_room || llama->kept.type == KEPT_F32)
+		return 0;
+	memory_release(llama->wide_k);
+	memory_release(llama->wide_v);
+	llama->wide_room = 0;
+	llama->wide_k = memory_allocate(rows, width * sizeof(float));
+	llama->wide_v = memory_allocate(rows, width * sizeof(float));
+	if (!llama->wide_k || !llama->wide_v)
+		return -1;
+	llama->wide_room = rows;
+	return 0;
+}
+
+/* New keys and values of a layer go behind those in the cache; where all of them are as f32. */
+static int keep(struct llama *llama, struct llama_cache *cache, size_t n, size_t rows,
+    const float **k, const float **v)
+{
+	size_t all = cache->length + rows;
+	*k = (const float *)cache->k[n];
+	*v = (const float *)cache->v[n];
+	if (llama->kept.type == KEPT_F32)
+		return 0;
+	kept_put(&llama->kept, llama->k, rows, cache->k[n] + cache->length * cache->row);
+	kept_put(&llama->kept, llama->v, rows, cache->v[n] + cache->length * cache->row);
+	if (make_wide_room(llama, all) < 0)
+		return -1;
+	kept_get(&llama->kept, cache->k[n], all, llama->wide_k);
+	kept_get(&llama->kept, cache->v[n], all, llama->wide_v);
+	*k = llama->wide_k;
+	*v = llama->wide_v;
+	return 0;
+}
+
+/* One block over rows of one sequence, whose keys and values go behind those in the cache (at once
+ * where it has them as they come). */
 static int prefill_layer(struct llama *llama, struct llama_cache *cache, size_t n, size_t rows)
 {
 	const struct llama_layer *layer = &llama->layer[n];
-	size_t width = llama->head_width, at = cache->length * cache->width;
-	if (run_qkv(llama, layer, rows, false, cache->k[n] + at, cache->v[n] + at) < 0)
+	size_t width = llama->head_width, at = cache->length * cache->row;
+	bool plain = llama->kept.type == KEPT_F32;
+	const float *k, *v;
+	if (run_qkv(llama, layer, rows, false, plain ? (float *)(cache->k[n] + at) : llama->k,
+	        plain ? (float *)(cache->v[n] + at) : llama->v) < 0 ||
+	    keep(llama, cache, n, rows, &k, &v) < 0)
 		return -1;
 	struct attention attention = { .heads = llama->heads,
 		.kv_heads = llama->kv_heads,
 		.head_width = width,
 		.scale = 1.0f / sqrtf((float)width),
 		.q = llama->q,
-		.k = cache->k[n],
-		.v = cache->v[n],
+		.k = k,
+		.v = v,
 		.y = llama->context,
 		.q_row = llama->width,
-		.kv_row = cache->width,
+		.kv_row = llama->kv_heads * width,
 		.y_row = llama->width,
 		.queries = rows,
 		.keys = cache->length + rows,
@@ -153,7 +195,7 @@ static int prefill_block(
 		rotary_angles(llama->rope_theta, cache->length + i, llama->head_width,
 		    llama->turn + i * llama->head_width);
 	for (size_t n = 0; n < llama->layers; n++)
-		if (prefill_layer(llama, cache, n, count) < 0)
+		if (llama_verify_layer(llama, n) < 0 || prefill_layer(llama, cache, n, count) < 0)
 			return -1;
 	cache->length += count;
 	norm_rows(&llama->norm, llama->x, count, llama->normal);
@@ -172,6 +214,7 @@ int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *r
 	for (size_t done = 0; done < count; done += block) {
 		block = count - done < PREFILL_ROWS ? count - done : PREFILL_ROWS;
 		if (prefill_block(llama, cache, rows + done * llama->width, block) < 0 ||
+		    (logits != NULL && llama_verify_head(llama) < 0) ||
 		    (all && lora_forward(llama, &llama->head, llama->normal, block, false,
 		                logits + done * llama->vocabulary, LINEAR_STORE) < 0)) {
 			cache->length = before;
@@ -184,25 +227,34 @@ int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *r
 	    logits, LINEAR_STORE);
 }
 
-/* One block over one new row of each sequence. */
+/* Rows of the same sequence that stand right before row i. */
+static size_t rows_before(struct llama_cache *const *caches, size_t i)
+{
+	size_t n = 0;
+	while (n < i && caches[i - 1 - n] == caches[i])
+		n++;
+	return n;
+}
+
+/* One block over new rows of sequences. */
 static int decode_layer(
     struct llama *llama, struct llama_cache *const *caches, size_t n, size_t count)
 {
 	const struct llama_layer *layer = &llama->layer[n];
 	if (run_qkv(llama, layer, count, true, llama->k, llama->v) < 0)
 		return -1;
+	size_t width = llama->kv_heads * llama->head_width;
 	for (size_t i = 0; i < count; i++) {
 		struct llama_cache *cache = caches[i];
 		const struct llama_prefix *prefix = cache->prefix;
-		size_t own = cache->length - cache->shared;
-		size_t at = own * cache->width, bytes = cache->width * sizeof(float);
-		memcpy(cache->k[n] + at, llama->k + i * cache->width, bytes);
-		memcpy(cache->v[n] + at, llama->v + i * cache->width, bytes);
-		llama->keys[i] = (struct attention_cache){ prefix ? prefix->k[n] : NULL,
+		size_t own = cache->length - cache->shared + rows_before(caches, i);
+		kept_put(&llama->kept, llama->k + i * width, 1, cache->k[n] + own * cache->row);
+		kept_put(&llama->kept, llama->v + i * width, 1, cache->v[n] + own * cache->row);
+		llama->keys[i] = (struct kept_sequence){ prefix ? prefix->k[n] : NULL,
 			prefix ? prefix->v[n] : NULL, cache->shared, cache->k[n], cache->v[n], own + 1 };
 	}
-	if (attention_decode(llama->q, llama->keys, count, llama->heads, llama->kv_heads,
-	        llama->head_width, llama->context) < 0 ||
+	if (kept_attention(&llama->kept, llama->q, llama->keys, count, llama->heads, llama->context) <
+	        0 ||
 	    lora_forward(llama, &layer->o, llama->context, count, true, llama->x, LINEAR_ADD) < 0)
 		return -1;
 	return run_mlp(llama, layer, count, true);
@@ -212,7 +264,7 @@ int llama_decode(struct llama *llama, struct llama_cache *const *caches, const i
     size_t count, float *logits)
 {
 	for (size_t i = 0; i < count; i++)
-		if (llama_cache_extend(caches[i], 1) < 0)
+		if (llama_cache_extend(caches[i], 1 + rows_before(caches, i)) < 0)
 			return -1;
 	void *keys = llama->keys;
 	int result = memory_grow(&keys, &llama->keys_room, count, sizeof *llama->keys);
@@ -221,13 +273,15 @@ int llama_decode(struct llama *llama, struct llama_cache *const *caches, const i
 		return -1;
 	llama_embed(llama, ids, count, llama->x);
 	for (size_t i = 0; i < count; i++)
-		rotary_angles(llama->rope_theta, caches[i]->length, llama->head_width,
-		    llama->turn + i * llama->head_width);
+		rotary_angles(llama->rope_theta, caches[i]->length + rows_before(caches, i),
+		    llama->head_width, llama->turn + i * llama->head_width);
 	for (size_t n = 0; n < llama->layers; n++)
-		if (decode_layer(llama, caches, n, count) < 0)
+		if (llama_verify_layer(llama, n) < 0 || decode_layer(llama, caches, n, count) < 0)
 			return -1;
 	for (size_t i = 0; i < count; i++)
 		caches[i]->length++;
 	norm_rows(&llama->norm, llama->x, count, llama->normal);
+	if (llama_verify_head(llama) < 0)
+		return -1;
 	return lora_forward(llama, &llama->head, llama->normal, count, true, logits, LINEAR_STORE);
 }

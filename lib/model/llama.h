@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "num/kept.h"
+
 struct llama;
 struct model_file;
 
@@ -24,6 +26,11 @@ size_t llama_positions(const struct llama *llama);  /* longest sequence */
  * be its name in the model directory. Several may be stacked. 0, or -1 when it does not fit the
  * model or was kept with another one. */
 int llama_adapt(struct llama *llama, const char *path);
+
+/* How keys and values are kept, to be settled before there is a cache. At first as f32 where the
+ * weights are f32, else as f16. */
+void llama_keep_as(struct llama *llama, enum kept_type type);
+enum kept_type llama_kept_as(const struct llama *llama);
 
 /* Keys and values of one sequence. Grows as rows are added, up to llama_positions(). */
 struct llama_cache;
@@ -53,9 +60,10 @@ void llama_embed(const struct llama *llama, const int32_t *ids, size_t count, fl
 int llama_prefill(struct llama *llama, struct llama_cache *cache, const float *rows, size_t count,
     bool all, float *logits);
 
-/* One more token for each of count sequences at once, weights read once for all of them: the
- * caches are distinct. logits [count][vocabulary]. A sequence's numbers do not depend on the
- * others. 0 or -1 as above. */
+/* One more token for each of count rows at once, weights read once for all of them. Rows of one cache
+ * stand together: their tokens follow each other. logits [count][vocabulary]. A row's numbers do
+ * not depend on other sequences, nor on whether the tokens before it come with it or came before. 0
+ * or -1 as above. */
 int llama_decode(struct llama *llama, struct llama_cache *const *caches, const int32_t *ids,
     size_t count, float *logits);
 

@@ -18,7 +18,7 @@ struct llama_cache *llama_cache_new(struct llama *llama)
 	if (!cache)
 		return NULL;
 	cache->layers = llama->layers;
-	cache->width = llama->kv_heads * llama->head_width;
+	cache->row = kept_row(&llama->kept);
 	cache->most = llama->positions;
 	cache->k = memory_allocate_zero(cache->layers, sizeof *cache->k);
 	cache->v = memory_allocate_zero(cache->layers, sizeof *cache->v);
@@ -28,7 +28,7 @@ struct llama_cache *llama_cache_new(struct llama *llama)
 	return NULL;
 }
 
-static void release_rows(size_t layers, float **k, float **v)
+static void release_rows(size_t layers, char **k, char **v)
 {
 	for (size_t n = 0; n < layers; n++) {
 		memory_release(k[n]);
@@ -78,6 +78,16 @@ void llama_cache_truncate(struct llama_cache *cache, size_t length)
 		leave_prefix(cache);
 }
 
+void llama_keep_as(struct llama *llama, enum kept_type type)
+{
+	llama->kept.type = type;
+}
+
+enum kept_type llama_kept_as(const struct llama *llama)
+{
+	return llama->kept.type;
+}
+
 size_t llama_cache_length(const struct llama_cache *cache)
 {
 	return cache->length;
@@ -85,17 +95,17 @@ size_t llama_cache_length(const struct llama_cache *cache)
 
 size_t llama_cache_row(const struct llama *llama)
 {
-	return 2 * llama->layers * llama->kv_heads * llama->head_width * sizeof(float);
+	return 2 * llama->layers * kept_row(&llama->kept);
 }
 
 /* Move one layer's rows to a larger block. */
-static int enlarge(const struct llama_cache *cache, float **rows, size_t room)
+static int enlarge(const struct llama_cache *cache, char **rows, size_t room)
 {
-	float *larger = memory_allocate(room, cache->width * sizeof **rows);
+	char *larger = memory_allocate(room, cache->row);
 	if (!larger)
 		return -1;
 	if (*rows)
-		memcpy(larger, *rows, (cache->length - cache->shared) * cache->width * sizeof **rows);
+		memcpy(larger, *rows, (cache->length - cache->shared) * cache->row);
 	memory_release(*rows);
 	*rows = larger;
 	return 0;
@@ -123,18 +133,17 @@ int llama_cache_extend(struct llama_cache *cache, size_t rows)
 }
 
 /* Rows from..to-1 of a sequence, whose first lie in prefix, to target. */
-static void copy_rows(const struct llama_cache *source, const float *prefix, const float *rows,
-    size_t from, size_t to, float *target)
+static void copy_rows(const struct llama_cache *source, const char *prefix, const char *rows,
+    size_t from, size_t to, char *target)
 {
-	size_t width = source->width, border = source->shared < to ? source->shared : to;
+	size_t row = source->row, border = source->shared < to ? source->shared : to;
 	if (from < border) {
-		memcpy(target, prefix + from * width, (border - from) * width * sizeof *target);
-		target += (border - from) * width;
+		memcpy(target, prefix + from * row, (border - from) * row);
+		target += (border - from) * row;
 		from = border;
 	}
 	if (from < to)
-		memcpy(
-		    target, rows + (from - source->shared) * width, (to - from) * width * sizeof *target);
+		memcpy(target, rows + (from - source->shared) * row, (to - from) * row);
 }
 
 int llama_cache_copy(
@@ -143,7 +152,7 @@ int llama_cache_copy(
 	llama_cache_truncate(target, same);
 	if (llama_cache_extend(target, length - same) < 0)
 		return -1;
-	size_t at = (same - target->shared) * target->width;
+	size_t at = (same - target->shared) * target->row;
 	for (size_t n = 0; length > same && n < source->layers; n++) {
 		const struct llama_prefix *prefix = source->prefix;
 		copy_rows(
@@ -179,8 +188,8 @@ int llama_cache_fork(struct llama_cache *const *caches, size_t count)
 {
 	struct llama_cache *first = caches[0];
 	struct llama_prefix *prefix = memory_allocate_zero(1, sizeof *prefix);
-	float **k = memory_allocate_zero(first->layers, sizeof *k);
-	float **v = memory_allocate_zero(first->layers, sizeof *v);
+	char **k = memory_allocate_zero(first->layers, sizeof *k);
+	char **v = memory_allocate_zero(first->layers, sizeof *v);
 	if (!prefix || !k || !v || llama_cache_unite(first) < 0) {
 		memory_release(prefix);
 		memory_release(k);

@@ -8,17 +8,16 @@
 struct llama_prefix {
 	size_t holders;
 	size_t layers;
-	float **k, **v; /* [layers], each [rows][width] */
+	char **k, **v; /* [layers], each so many rows */
 };
 
 struct llama_cache {
-	size_t layers, width;        /* width: kv_heads * head_width */
+	size_t layers, row;          /* row: bytes of one of keys or values of a layer (kept.h) */
 	size_t most;                 /* positions of the model */
 	size_t length, room;         /* rows of the sequence; rows that k and v have room for */
 	size_t shared;               /* of length, those that lie in prefix */
 	struct llama_prefix *prefix; /* NULL where shared is 0 */
-	float **k,
-	    **v; /* [layers], each [room][width]: the rows from shared on; keys are turned already */
+	char **k, **v; /* [layers], each of room rows: those from shared on; keys are turned already */
 };
 
 /* Make the rows lie in one place, for llama_prefill(). 0 or -1: memory. */

@@ -148,7 +148,37 @@ static int read_parameters(struct llama *llama)
 	for (size_t n = 0; n < llama->layers; n++)
 		if (read_layer(llama, n, eps) < 0)
 			return -1;
+	bool plain = llama->layer[0].k.linear.dtype == 'f';
+	llama->kept = (struct kept){ plain ? KEPT_F32 : KEPT_F16, llama->kv_heads, llama->head_width };
 	return 0;
+}
+
+int llama_verify_layer(struct llama *llama, size_t n)
+{
+	char prefix[PARAMETERS_NAME];
+	if (n < llama->sound) /* blocks are run in order */
+		return 0;
+	snprintf(prefix, sizeof prefix, "model.layers.%zu.", n);
+	if (model_file_verify_part(llama->file, prefix) < 0)
+		return -1;
+	llama->sound = n + 1;
+	return 0;
+}
+
+int llama_verify_head(struct llama *llama)
+{
+	if (!llama->head_sound && model_file_verify(llama->file, "lm_head.weight") < 0)
+		return -1;
+	llama->head_sound = true;
+	return 0;
+}
+
+/* What is needed whatever is asked; the tokenizer is verified by who opens it. */
+static int verify_first(const struct llama *llama)
+{
+	if (model_file_verify(llama->file, "model.embed_tokens.weight") < 0)
+		return -1;
+	return model_file_verify(llama->file, "model.norm.weight");
 }
 
 struct llama *llama_open(const char *model)
@@ -163,7 +193,7 @@ struct llama *llama_open(const char *model)
 		memory_release(llama);
 		return NULL;
 	}
-	if (model_file_verify(llama->file, NULL) < 0 || read_parameters(llama) < 0) {
+	if (verify_first(llama) < 0 || read_parameters(llama) < 0) {
 		llama_close(llama);
 		return NULL;
 	}
@@ -186,7 +216,7 @@ void llama_close(struct llama *llama)
 	if (!llama)
 		return;
 	float *buffers[] = { llama->x, llama->normal, llama->context, llama->q, llama->k, llama->v,
-		llama->gate, llama->up, llama->turn, llama->low };
+		llama->gate, llama->up, llama->turn, llama->low, llama->wide_k, llama->wide_v };
 	for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
 		memory_release(buffers[i]);
 	release_layers(llama);

@@ -88,7 +88,7 @@ static int feed(const struct outlet *outlet, const struct generation *generation
 	if (generation_results(generation) == 0)
 		return 0;
 	struct generation_result result = generation_result(generation, 0);
-	for (; reply->fed < result.count; reply->fed++)
+	for (; reply->fed < result.count && !reply->answer.stopped; reply->fed++)
 		if (answer_add_token(&reply->answer, outlet->bpe, result.ids[reply->fed]) != 0)
 			return -1;
 	return all ? answer_add_token(&reply->answer, outlet->bpe, -1) : 0;
@@ -120,14 +120,21 @@ static int format(struct outlet *outlet, struct outlet_reply *reply,
 	return status;
 }
 
+/* Would the answer have ended at the stop text, were its tokens chosen one by one? */
+static bool is_early(const struct generation *generation, const struct outlet_reply *reply)
+{
+	return !generation_done(generation) || generation_finish(generation) == GENERATION_FAILED ||
+	       reply->fed < generation_result(generation, 0).count;
+}
+
 int outlet_follow(struct outlet *outlet, struct outlet_reply *reply, struct generation *generation,
     const char *key, size_t turn)
 {
 	/* with beams the text is known only in the end */
 	if (!generation_has_beams(generation) && feed(outlet, generation, false, reply) != 0)
 		return -1;
-	if (!generation_done(generation) && reply->answer.stopped)
-		generation_stop(generation, GENERATION_STOP);
+	if (reply->answer.stopped && is_early(generation, reply))
+		generation_cut(generation, reply->fed);
 	else if (!generation_done(generation) && outlet->interrupted != NULL && *outlet->interrupted)
 		generation_stop(generation, GENERATION_INTERRUPTED);
 	if (!generation_done(generation))

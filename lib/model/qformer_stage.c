@@ -224,6 +224,8 @@ static void describe(struct qformer_stage *stage, const struct digest *input)
 		maker_add_digest(maker, "input", input);
 	if (rules->use == QFORMER_PROMPT && stage->llm_weights[0])
 		maker_add(maker, "llm", "%s", stage->llm_weights);
+	if (rules->use == QFORMER_PROMPT && stage->instruction)
+		maker_add(maker, "question", "inside");
 	if (rules->use == QFORMER_TEXT || rules->use == QFORMER_MATCH)
 		maker_add(maker, "text", "%s %d", rules->clean ? "caption" : "as it is", (int)rules->most);
 	if (rules->dtype != 'f')

@@ -1,5 +1,5 @@
 /* attention.h - softmax(scale Q K^T) V by heads: self, cross, masked, and cached causal attention
- * with grouped keys (kv_heads < heads).
+ * with grouped keys (kv_heads < heads). For a single row against what a cache keeps: kept.h.
  */
 #ifndef ZV_NUM_ATTENTION_H
 #define ZV_NUM_ATTENTION_H
@@ -25,18 +25,5 @@ struct attention {
 
 /* 0 or -1 (memory). */
 int attention_forward(const struct attention *attention);
-
-/* One query row each of several sequences: q [count][heads * head_width] against k and v
- * [keys of that sequence][kv_heads * head_width] -> y like q. What several sequences begin with may
- * lie in one place for all of them. A sequence's numbers depend neither on that nor on the others. 0
- * or -1 (memory). */
-struct attention_cache {
-	const float *first_k, *first_v; /* [first][kv_heads * head_width], behind which come */
-	size_t first;
-	const float *k, *v; /* [keys][kv_heads * head_width] */
-	size_t keys;
-};
-int attention_decode(const float *q, const struct attention_cache *caches, size_t count,
-    size_t heads, size_t kv_heads, size_t head_width, float *y);
 
 #endif

@@ -67,6 +67,13 @@ struct kernels {
 	float (*dot)(const float *a, const float *b, size_t n);
 	/* n elements of dtype e, E or f at source to f32. */
 	void (*widen)(char dtype, const void *source, float *target, size_t n);
+	/* n elements as f16; what is finite and too large becomes the largest. */
+	void (*narrow)(const float *source, uint16_t *target, size_t n);
+	/* dot and add_scaled where b and x are f16, or int8. */
+	float (*dot_halves)(const float *a, const uint16_t *b, size_t n);
+	float (*dot_bytes)(const float *a, const int8_t *b, size_t n);
+	void (*add_halves)(float *y, const uint16_t *x, float a, size_t n);
+	void (*add_bytes)(float *y, const int8_t *x, float a, size_t n);
 	/* y[r * y_stride + o] = dot(x row r, W row o) for r < x_rows, o < w_rows, both at most
 	 * KERNELS_TILE; rows of W have n elements of dtype e, E or f and follow each other. Every
 	 * element is summed in the same order whatever x_rows and w_rows are. */

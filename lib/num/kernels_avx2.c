@@ -53,6 +53,17 @@ static inline vector vector_bf16(const uint16_t *from)
 	return (vector)_mm256_slli_epi32(bits, 16);
 }
 
+/* To the nearest f16, ties to even. */
+static inline void vector_store_f16(uint16_t *to, vector v)
+{
+	_mm_storeu_si128((void *)to, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static inline vector vector_bytes(const int8_t *from)
+{
+	return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)from)));
+}
+
 /* Which lanes of a vector are meant: those whose sign bit is set. */
 typedef __m256i lanes;
 
@@ -99,6 +110,11 @@ const struct kernels kernels_avx2 = {
 	.softmax = softmax,
 	.dot = dot,
 	.widen = widen,
+	.narrow = narrow,
+	.dot_halves = dot_halves,
+	.dot_bytes = dot_bytes,
+	.add_halves = add_halves,
+	.add_bytes = add_bytes,
 	.dot_tile = dot_tile,
 	.gelu_gradient = gelu_gradient,
 	.silu_gradient = silu_gradient,

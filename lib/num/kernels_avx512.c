@@ -49,6 +49,17 @@ static inline vector vector_bf16(const uint16_t *from)
 	return (vector)_mm512_slli_epi32(bits, 16);
 }
 
+/* To the nearest f16, ties to even. */
+static inline void vector_store_f16(uint16_t *to, vector v)
+{
+	_mm256_storeu_si256((void *)to, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static inline vector vector_bytes(const int8_t *from)
+{
+	return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)from)));
+}
+
 /* Which lanes of a vector are meant. */
 typedef __mmask16 lanes;
 
@@ -95,6 +106,11 @@ const struct kernels kernels_avx512 = {
 	.softmax = softmax,
 	.dot = dot,
 	.widen = widen,
+	.narrow = narrow,
+	.dot_halves = dot_halves,
+	.dot_bytes = dot_bytes,
+	.add_halves = add_halves,
+	.add_bytes = add_bytes,
 	.dot_tile = dot_tile,
 	.gelu_gradient = gelu_gradient,
 	.silu_gradient = silu_gradient,

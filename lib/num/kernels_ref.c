@@ -94,6 +94,46 @@ static float dot(const float *a, const float *b, size_t n)
 	return (float)sum;
 }
 
+enum { F16_MOST = 65504 };
+
+static void narrow(const float *source, uint16_t *target, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		float x = source[i];
+		if (fabsf(x) > F16_MOST && !isinf(x))
+			x = x > 0 ? F16_MOST : -F16_MOST;
+		target[i] = f16_from_f32(x);
+	}
+}
+
+static float dot_halves(const float *a, const uint16_t *b, size_t n)
+{
+	double sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += (double)a[i] * (double)f32_from_f16(b[i]);
+	return (float)sum;
+}
+
+static float dot_bytes(const float *a, const int8_t *b, size_t n)
+{
+	double sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += (double)a[i] * b[i];
+	return (float)sum;
+}
+
+static void add_halves(float *y, const uint16_t *x, float a, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] += a * f32_from_f16(x[i]);
+}
+
+static void add_bytes(float *y, const int8_t *x, float a, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] += a * (float)x[i];
+}
+
 static float element(char dtype, const void *source, size_t i)
 {
 	if (dtype == 'f')
@@ -237,6 +277,11 @@ const struct kernels kernels_ref = {
 	.softmax = softmax,
 	.dot = dot,
 	.widen = dtype_to_f32,
+	.narrow = narrow,
+	.dot_halves = dot_halves,
+	.dot_bytes = dot_bytes,
+	.add_halves = add_halves,
+	.add_bytes = add_bytes,
 	.dot_tile = dot_tile,
 	.gelu_gradient = gelu_gradient,
 	.silu_gradient = silu_gradient,

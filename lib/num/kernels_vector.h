@@ -1,8 +1,9 @@
 /* kernels_vector.h - the kernels (kernels.h) written once for vectors of LANES floats. The file of
  * a CPU level defines LANES, vector, whole (as many int32_t), and the few primitives that name
  * instructions (vector_fused, vector_most, vector_least, vector_sum, vector_highest, vector_f16,
- * vector_bf16; lanes, a mask, lanes_first, vector_lanes, vector_load_lanes, vector_store_lanes), then
- * includes this. Everything is added up in a fixed order that depends on n alone.
+ * vector_store_f16, vector_bf16, vector_bytes; lanes, a mask, lanes_first, vector_lanes,
+ * vector_load_lanes, vector_store_lanes), then includes this. Everything is added up in a fixed
+ * order that depends on n alone.
  */
 #ifndef ZV_NUM_KERNELS_VECTOR_H
 #define ZV_NUM_KERNELS_VECTOR_H
@@ -292,6 +293,81 @@ static void widen(char dtype, const void *source, float *target, size_t n)
 		widen_one('E', source, target, n);
 	else
 		widen_one('f', source, target, n);
+}
+
+/* Infinity stays what it is, NaN too. */
+static inline vector vector_in_f16(vector v)
+{
+	const vector most = vector_all(65504.0f);
+	vector bound = vector_least(most, vector_most(-most, v));
+	whole infinite = ((whole)v & 0x7fffffff) == 0x7f800000;
+	return (vector)((infinite & (whole)v) | (~infinite & (whole)bound));
+}
+
+static void narrow(const float *source, uint16_t *target, size_t n)
+{
+	uint16_t part[LANES];
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES)
+		vector_store_f16(target + i, vector_in_f16(vector_load(source + i)));
+	if (i < n) {
+		vector_store_f16(part, vector_in_f16(vector_load_part(source + i, n - i)));
+		memcpy(target + i, part, (n - i) * sizeof *part);
+	}
+}
+
+/* The last n < LANES bytes of a row, zeros behind them. */
+static inline vector vector_bytes_part(const int8_t *from, size_t n)
+{
+	int8_t part[LANES] = { 0 };
+	memcpy(part, from, n);
+	return vector_bytes(part);
+}
+
+static float dot_halves(const float *a, const uint16_t *b, size_t n)
+{
+	vector sum = { 0 };
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES)
+		sum = vector_fused(vector_load(a + i), vector_f16(b + i), sum);
+	if (i < n)
+		sum = vector_fused(vector_load_part(a + i, n - i), weight_load_part('e', b, i, n), sum);
+	return vector_sum(sum);
+}
+
+static float dot_bytes(const float *a, const int8_t *b, size_t n)
+{
+	vector sum = { 0 };
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES)
+		sum = vector_fused(vector_load(a + i), vector_bytes(b + i), sum);
+	if (i < n)
+		sum = vector_fused(vector_load_part(a + i, n - i), vector_bytes_part(b + i, n - i), sum);
+	return vector_sum(sum);
+}
+
+static void add_halves(float *y, const uint16_t *x, float a, size_t n)
+{
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES)
+		vector_store(y + i, vector_fused(vector_f16(x + i), vector_all(a), vector_load(y + i)));
+	if (i < n) {
+		vector part = weight_load_part('e', x, i, n);
+		part = vector_fused(part, vector_all(a), vector_load_part(y + i, n - i));
+		vector_store_part(y + i, part, n - i);
+	}
+}
+
+static void add_bytes(float *y, const int8_t *x, float a, size_t n)
+{
+	size_t i = 0;
+	for (; i + LANES <= n; i += LANES)
+		vector_store(y + i, vector_fused(vector_bytes(x + i), vector_all(a), vector_load(y + i)));
+	if (i < n) {
+		vector part = vector_bytes_part(x + i, n - i);
+		part = vector_fused(part, vector_all(a), vector_load_part(y + i, n - i));
+		vector_store_part(y + i, part, n - i);
+	}
 }
 
 /* One vector for each of the four rows of W that a tile takes. Named, not an array: an array stays

@@ -384,6 +384,7 @@ bool model_file_find(const struct model_file *file, const char *key, struct weig
 
 struct verification {
 	const struct model_file *file;
+	const char *prefix;    /* of the names of what is verified */
 	atomic_size_t damaged; /* the first damaged entry, or SIZE_MAX */
 };
 
@@ -392,7 +393,9 @@ static void verify_entry(void *context, size_t i, int worker)
 	(void)worker;
 	struct verification *verification = context;
 	const struct entry *entry = &verification->file->entries[i];
-	if (checksum_of(entry->weight.data, entry->weight.bytes) == entry->checksum)
+	size_t size = strlen(verification->prefix);
+	if (entry->key_size < size || memcmp(entry->key, verification->prefix, size) != 0 ||
+	    checksum_of(entry->weight.data, entry->weight.bytes) == entry->checksum)
 		return;
 	size_t known = atomic_load(&verification->damaged);
 	while (i < known && !atomic_compare_exchange_weak(&verification->damaged, &known, i))
@@ -406,18 +409,22 @@ static int report_damage(const struct model_file *file, size_t i)
 	    (int)(entry->key_size < 200 ? entry->key_size : 200), entry->key);
 }
 
-int model_file_verify(const struct model_file *file, const char *key)
+int model_file_verify_part(const struct model_file *file, const char *prefix)
 {
-	struct verification verification = { .file = file, .damaged = SIZE_MAX };
-	if (key) {
-		const struct entry *entry = find_entry(file, key);
-		if (entry)
-			verify_entry(&verification, (size_t)(entry - file->entries), 0);
-	} else {
-		threads_run(file->count, verify_entry, &verification);
-	}
+	struct verification verification = { .file = file, .prefix = prefix, .damaged = SIZE_MAX };
+	threads_run(file->count, verify_entry, &verification);
 	size_t damaged = atomic_load(&verification.damaged);
 	return damaged == SIZE_MAX ? 0 : report_damage(file, damaged);
+}
+
+int model_file_verify(const struct model_file *file, const char *key)
+{
+	const struct entry *entry = key ? find_entry(file, key) : NULL;
+	if (!key)
+		return model_file_verify_part(file, "");
+	if (!entry || checksum_of(entry->weight.data, entry->weight.bytes) == entry->checksum)
+		return 0;
+	return report_damage(file, (size_t)(entry - file->entries));
 }
 
 static const char *shape_text(int dimensions, const uint64_t *shape, char *text)

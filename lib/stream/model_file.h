@@ -44,10 +44,14 @@ int model_file_whole(
 int model_file_real(const struct model_file *file, const char *word, double *value);
 
 /* Compare the payload of a tensor (NULL: of all, by the threads of the pool) with its checksum:
- * what computes with a model does so once when it opens it, so that a damaged weight is never
- * computed with. Some 10 GB/s a thread from memory; the pages are needed anyway. A key that the
- * file does not have is not damaged. 0, or -1 with ERROR_SYSTEM that names the tensor. */
+ * what computes with a model does so once, so that a damaged weight is never computed with. Some
+ * 10 GB/s a thread from memory; the pages are needed anyway. A key that the file does not have is not
+ * damaged. 0, or -1 with ERROR_SYSTEM that names the tensor. */
 int model_file_verify(const struct model_file *file, const char *key);
+
+/* The same for all tensors whose names begin with prefix: where a file is large, each part of it can
+ * be compared just before it is computed with for the first time. */
+int model_file_verify_part(const struct model_file *file, const char *prefix);
 
 /* Find a tensor by name. false (nothing recorded) if the file has none. */
 bool model_file_find(const struct model_file *file, const char *key, struct weight *weight);

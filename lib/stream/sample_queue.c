@@ -1,12 +1,9 @@
-/* sample_queue.c - a ring of slots between the thread that reads and the caller (see
- * sample_queue.h).
- */
+/* sample_queue.c - samples read ahead (see sample_queue.h): slots of base/ahead.h. */
 #include "stream/sample_queue.h"
+#include "base/ahead.h"
 #include "base/error.h"
 #include "base/memory.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +12,6 @@ static const uint64_t bytes_most = 64 << 20; /* of payloads that wait; one sampl
 /* A sample, or why an input ended early. */
 struct slot {
 	struct sample sample;
-	uint64_t bytes;
 	bool damaged;
 	char *name; /* of the damaged input; NULL: the list of names */
 	enum error_kind kind;
@@ -24,82 +20,47 @@ struct slot {
 
 struct sample_queue {
 	struct names *names;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct slot *slots; /* [depth], used in a circle */
-	size_t depth;
-	uint64_t put, taken; /* slots so far */
-	uint64_t bytes;      /* of payloads in slots */
-	bool ended;
+	struct ahead *ahead;
 	struct slot reading; /* what the thread is at */
 	char *taken_name;    /* of the damaged input that was told last */
 };
 
-/* Put what was read into the next slot, once that is free and not too much is waiting. */
-static void put(struct sample_queue *queue, const struct slot *slot)
-{
-	pthread_mutex_lock(&queue->lock);
-	while (queue->put - queue->taken == queue->depth ||
-	       (queue->bytes > 0 && queue->bytes + slot->bytes > bytes_most))
-		pthread_cond_wait(&queue->changed, &queue->lock);
-	queue->slots[queue->put++ % queue->depth] = *slot;
-	queue->bytes += slot->bytes;
-	pthread_cond_signal(&queue->changed);
-	pthread_mutex_unlock(&queue->lock);
-}
-
 /* Tell the recorded error about an input (NULL: the list). */
-static void put_damage(struct sample_queue *queue, struct slot *slot, const char *name)
+static void put_damage(struct ahead *ahead, struct slot *slot, const char *name)
 {
 	slot->damaged = true;
-	slot->bytes = 0;
 	slot->kind = error_kind();
 	snprintf(slot->text, sizeof slot->text, "%s", error_text());
 	/* without memory for the name the error is told without it */
 	slot->name = name ? memory_text(name, strlen(name)) : NULL;
-	put(queue, slot);
+	ahead_put(ahead, slot, 0);
 	slot->damaged = false;
 }
 
-static void read_stream(struct sample_queue *queue, struct slot *slot, const char *name)
+static void read_stream(struct ahead *ahead, struct slot *slot, const char *name)
 {
 	struct reader *reader = reader_open(name);
 	int found = reader ? 0 : -1;
 	while (reader && (found = sample_read(reader, &slot->sample)) > 0) {
-		slot->bytes = 0;
+		uint64_t bytes = 0;
 		for (int i = 0; i < slot->sample.count; i++)
-			slot->bytes += slot->sample.parts[i].record.payload_size;
-		put(queue, slot);
+			bytes += slot->sample.parts[i].record.payload_size;
+		ahead_put(ahead, slot, bytes);
 	}
 	if (found < 0)
-		put_damage(queue, slot, reader ? reader_name(reader) : name);
+		put_damage(ahead, slot, reader ? reader_name(reader) : name);
 	reader_close(reader);
 }
 
-static void *run(void *argument)
+static void read_all(struct ahead *ahead, void *context)
 {
-	struct sample_queue *queue = argument;
+	struct sample_queue *queue = context;
 	const char *name;
 	int found;
 	while ((found = names_next(queue->names, &name)) > 0)
-		read_stream(queue, &queue->reading, name);
+		read_stream(ahead, &queue->reading, name);
 	if (found < 0)
-		put_damage(queue, &queue->reading, NULL);
-	pthread_mutex_lock(&queue->lock);
-	queue->ended = true;
-	pthread_cond_signal(&queue->changed);
-	pthread_mutex_unlock(&queue->lock);
-	return NULL;
-}
-
-static void release(struct sample_queue *queue)
-{
-	pthread_cond_destroy(&queue->changed);
-	pthread_mutex_destroy(&queue->lock);
-	memory_release(queue->taken_name);
-	memory_release(queue->slots);
-	memory_release(queue);
+		put_damage(ahead, &queue->reading, NULL);
 }
 
 struct sample_queue *sample_queue_start(struct names *names, size_t depth)
@@ -108,26 +69,12 @@ struct sample_queue *sample_queue_start(struct names *names, size_t depth)
 	if (!queue)
 		return NULL;
 	queue->names = names;
-	queue->depth = depth;
-	pthread_mutex_init(&queue->lock, NULL);
-	pthread_cond_init(&queue->changed, NULL);
-	queue->slots = memory_allocate(depth, sizeof *queue->slots);
-	if (!queue->slots) {
-		release(queue);
-		return NULL;
-	}
-	/* signals are the main thread's: it owns the clean-up of outputs */
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	int failed = pthread_create(&queue->thread, NULL, run, queue);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (failed) {
-		release(queue);
-		error_system("cannot start a thread");
-		return NULL;
-	}
-	return queue;
+	queue->ahead = ahead_start(
+	    &(struct ahead_plan){ read_all, queue, sizeof(struct slot), depth, bytes_most });
+	if (queue->ahead)
+		return queue;
+	memory_release(queue);
+	return NULL;
 }
 
 /* Make the error of a slot the caller's. */
@@ -142,27 +89,21 @@ static int tell_damage(struct sample_queue *queue, const struct slot *slot, cons
 int sample_queue_take(
     struct sample_queue *queue, bool wait, struct sample *sample, const char **name)
 {
-	int result = 0;
-	pthread_mutex_lock(&queue->lock);
-	while (wait && queue->taken == queue->put && !queue->ended)
-		pthread_cond_wait(&queue->changed, &queue->lock);
-	const struct slot *slot = &queue->slots[queue->taken % queue->depth];
-	if (queue->taken < queue->put && (wait || !slot->damaged)) {
-		result = 1;
-		if (slot->damaged)
-			result = tell_damage(queue, slot, name);
-		else
-			*sample = slot->sample;
-		queue->bytes -= slot->bytes;
-		queue->taken++;
-		pthread_cond_signal(&queue->changed);
-	}
-	pthread_mutex_unlock(&queue->lock);
+	const struct slot *slot = ahead_next(queue->ahead, wait);
+	int result = 1;
+	if (!slot || (slot->damaged && !wait))
+		return 0;
+	if (slot->damaged)
+		result = tell_damage(queue, slot, name);
+	else
+		*sample = slot->sample;
+	ahead_pass(queue->ahead);
 	return result;
 }
 
 void sample_queue_finish(struct sample_queue *queue)
 {
-	pthread_join(queue->thread, NULL);
-	release(queue);
+	ahead_finish(queue->ahead);
+	memory_release(queue->taken_name);
+	memory_release(queue);
 }

@@ -127,6 +127,12 @@ say -b 5 -t 1 --json --beams 3 prompts.zv >got
 same "the embedded model with beams" wanted got
 zv-generate -v -m "$model" prompts.zv 2>err >got
 is "its questions go into the Q-Former, so that soft prompts differ: nothing is shared" "$(figure <err)" 0
+key=$(head -n 1 asked-paths.tsv | cut -f 1)
+question=$(head -n 1 asked-paths.tsv | cut -f 2)
+zv-cat -k "$key" prompts.zv >own.zv
+say --json --ids --logprobs own.zv | head -n 1 >own
+say --json --ids --logprobs -p "$question" own.zv | head -n 1 >given
+same "so their prompts run in one piece: the numbers of the same question by -p" own given
 
 # A slow producer: what has come is answered before the next record comes
 arrives() { # arrives FILE LINES: within some seconds

@@ -118,6 +118,15 @@ for file in vit qformer llm; do
 	ok 'and no file comes of it' test ! -e out.zv
 	mv whole damaged/$file.zv
 done
+# Blocks of the language model are verified one by one, when they are needed first: nothing comes out.
+for tenth in 1 3 5 7 8 9; do
+	cp damaged/llm.zv whole
+	printf '\101\102\103' | dd of=damaged/llm.zv bs=1 seek=$((size * tenth / 10)) conv=notrunc 2>/dev/null
+	status "damage at $tenth tenths of llm.zv is found" 2 zv-generate -m damaged -q --max-new 1 prompts.zv
+	like 'and named' "$tap_out" '*llm.zv: "*" is damaged (checksum)*'
+	is 'in place of answers' "$(zv-generate -m damaged -q --max-new 1 prompts.zv 2>/dev/null)" ""
+	mv whole damaged/llm.zv
+done
 status 'mended, it is' 0 zv-encode -m damaged -o out.zv 1.ppm
 
 like 'a level that is none' "$(ZV_CPU=fast zv-encode -m f32 1.ppm 2>&1 >/dev/null)" '*ZV_CPU*"fast"*ref, avx2, avx512*'

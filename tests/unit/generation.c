@@ -13,7 +13,6 @@
 #include "model/dialogue.h"
 #include "model/llama.h"
 #include "model/logits.h"
-#include "model/score.h"
 #include "tap.h"
 
 enum { WIDTH = 2, VOCABULARY = 12, POSITIONS = 40, EOS = 2 };
@@ -298,6 +297,20 @@ static void test_limits(struct llama *llama)
 	generator_release(generator);
 }
 
+/* Step all to their ends. */
+static void run_together(struct generator *generator, struct generation *const *all, size_t count)
+{
+	struct generation *batch[8];
+	for (size_t open = 1; open > 0;) {
+		open = 0;
+		for (size_t n = 0; n < count; n++)
+			if (!generation_done(all[n]))
+				batch[open++] = all[n];
+		if (generator_step(generator, batch, open) != 0)
+			return;
+	}
+}
+
 /* Records stepped together and one by one give the same, with sampling and with beams. */
 static void test_batch(struct llama *llama, bool sample, size_t beams)
 {
@@ -307,21 +320,14 @@ static void test_batch(struct llama *llama, bool sample, size_t beams)
 	settings.beams = beams;
 	settings.repetition_penalty = 1.3;
 	struct generator *generator = generator_new(llama, &settings);
-	struct generation *single = generation_new(generator), *together[RECORDS], *batch[RECORDS];
+	struct generation *single = generation_new(generator), *together[RECORDS];
 	float rows[5 * WIDTH];
 	for (int n = 0; n < RECORDS; n++) {
 		together[n] = generation_new(generator);
 		prompt_of(n, 5, rows);
 		generation_begin(together[n], 0, rows, 5, (uint64_t)n);
 	}
-	for (;;) {
-		size_t count = 0;
-		for (int n = 0; n < RECORDS; n++)
-			if (!generation_done(together[n]))
-				batch[count++] = together[n];
-		if (count == 0 || generator_step(generator, batch, count) != 0)
-			break;
-	}
+	run_together(generator, together, RECORDS);
 	bool same = true, differ = false;
 	for (int n = 0; n < RECORDS; n++) {
 		run(generator, single, n);
@@ -382,6 +388,52 @@ static void test_share(struct llama *llama, size_t beams)
 	generation_release(holder);
 	generation_release(other);
 	generator_release(generator);
+}
+
+/* With guesses the same answers, in fewer steps; of words so few that guesses come true. */
+static void test_lookup(struct llama *llama, bool sample, size_t together)
+{
+	struct generation_settings settings = plain();
+	settings.sample = sample;
+	settings.repetition_penalty = 0.8;
+	settings.min_new = 20;
+	settings.id_limit = 4;
+	settings.max_new = 60; /* more than there are positions */
+	struct generator *one = generator_new(llama, &settings);
+	settings.lookup = true;
+	struct generator *several = generator_new(llama, &settings);
+	struct generation *single = generation_new(one), *guessing[8];
+	bool same = true;
+	float rows[5 * WIDTH];
+	poisoned = 30;
+	prompt_of(1, 5, rows);
+	memcpy(&poisoned_row, rows, sizeof poisoned_row);
+	for (size_t n = 0; n < together; n++) {
+		guessing[n] = generation_new(several);
+		prompt_of((int)n, 5, rows);
+		generation_begin(guessing[n], 0, rows, 5, n);
+		generation_look_up(guessing[n], (const int32_t[]){ 3, 1, 3, 0, 3 }, 5);
+	}
+	run_together(several, guessing, together);
+	for (size_t n = 0; n < together; n++) {
+		run(one, single, (int)n);
+		struct generation_result a = generation_result(single, 0);
+		struct generation_result b = generation_result(guessing[n], 0);
+		same = same && generation_finish(single) == generation_finish(guessing[n]) &&
+		       a.count == b.count && a.score == b.score &&
+		       memcmp(a.ids, b.ids, a.count * sizeof *a.ids) == 0 &&
+		       memcmp(a.logprobs, b.logprobs, a.count * sizeof *a.logprobs) == 0;
+		generation_release(guessing[n]);
+	}
+	struct generator_lookup found = generator_lookup(several);
+	TAP_OK(
+	    same, "guesses change nothing (%s, %zu together)", sample ? "sampling" : "best", together);
+	TAP_OK(found.right > 0 && found.right < found.guessed, "some of them come true (%d of %d)",
+	    (int)found.right, (int)found.guessed);
+	poisoned = 0;
+	generation_release(single);
+	generator_release(one);
+	generator_release(several);
 }
 
 /* One of three gets no numbers in the middle of its answer. */
@@ -489,38 +541,6 @@ static void test_seeds(struct llama *llama)
 	}
 }
 
-static void test_score(struct llama *llama)
-{
-	struct scorer *scorer = scorer_new(llama, 0);
-	float rows[5 * WIDTH];
-	prompt_of(2, 5, rows);
-	scorer_prompt(scorer, rows, 5);
-	int32_t ids[34];
-	for (int i = 0; i < 34; i++)
-		ids[i] = (i * 7) % VOCABULARY;
-	bool right = true;
-	for (size_t count = 34; count > 0; count--) { /* longer than one chunk of rows, then shorter */
-		double sum, wanted = 0;
-		right = right && scorer_score(scorer, ids, count, &sum) == 0;
-		for (size_t i = 0; i < count; i++) {
-			float scores[VOCABULARY];
-			reference_scores(2, ids, i, scores);
-			wanted += scores[ids[i]] - logits_log_sum(scores, VOCABULARY);
-		}
-		right = right && fabs(sum - wanted) < 1e-4;
-	}
-	TAP_OK(right, "the score of an answer is the sum of its log-probabilities");
-	double sum;
-	int32_t unknown = VOCABULARY;
-	TAP_OK(scorer_score(scorer, &unknown, 1, &sum) == -1, "an id without a row is refused");
-	scorer_release(scorer);
-	scorer = scorer_new(llama, 3);
-	scorer_prompt(scorer, rows, 5);
-	TAP_OK(scorer_score(scorer, (int32_t[]){ 5 }, 1, &sum) == 0 && sum == -INFINITY,
-	    "an id past the tokenizer has no probability");
-	scorer_release(scorer);
-}
-
 int main(void)
 {
 	struct llama llama = { 0 };
@@ -531,10 +551,12 @@ int main(void)
 	test_batch(&llama, false, 3);
 	test_share(&llama, 1);
 	test_share(&llama, 3);
+	test_lookup(&llama, false, 1);
+	test_lookup(&llama, false, 6);
+	test_lookup(&llama, true, 3);
 	test_failure(&llama, 1);
 	test_failure(&llama, 2);
 	test_beams(&llama);
 	test_seeds(&llama);
-	test_score(&llama);
 	return tap_finish();
 }

@@ -5,6 +5,8 @@
 #include "model/llama.h"
 #include "toy_llama.h"
 
+#include <math.h>
+
 enum { WIDTH = 24, WORDS = 30, ROWS = 9, BEAMS = 3 };
 
 static const struct toy_llama toy = { .width = WIDTH,
@@ -108,6 +110,60 @@ static void check_parts(struct llama *llama)
 	llama_cache_release(other);
 }
 
+/* Tokens of two sequences read together, several of each, some of them taken back: what one by one
+ * gives, to the bit. */
+static void check_together(struct llama *llama)
+{
+	enum { FIRST = 5, SECOND = 3, TAKEN = 2 };
+	static const int32_t ids[FIRST + SECOND] = { 3, 14, 15, 9, 26, 5, 3, 5 };
+	float wanted[FIRST + SECOND][WORDS], got[FIRST + SECOND][WORDS];
+	struct llama_cache *alone[2], *both[2], *rows[FIRST + SECOND];
+	for (int i = 0; i < 2; i++) {
+		alone[i] = fresh(llama, i, (size_t)i, wanted[0]);
+		both[i] = fresh(llama, i, (size_t)i, wanted[0]);
+	}
+	for (int i = 0; i < FIRST + SECOND; i++) {
+		llama_decode(llama, &alone[i >= FIRST], &ids[i], 1, wanted[i]);
+		rows[i] = both[i >= FIRST];
+	}
+	int status = llama_decode(llama, rows, ids, FIRST + SECOND, got[0]);
+	TAP_OK(status == 0 && memcmp(wanted, got, sizeof got) == 0,
+	    "rows of one sequence together: the logits of one after the other");
+	llama_cache_truncate(alone[0], ROWS + TAKEN);
+	llama_cache_truncate(both[0], ROWS + TAKEN);
+	TAP_OK(same_next(llama, both[0], alone[0]) && same_next(llama, both[1], alone[1]),
+	    "and the same goes on from them, also where some are taken back");
+	for (int i = 0; i < 2; i++) {
+		llama_cache_release(alone[i]);
+		llama_cache_release(both[i]);
+	}
+}
+
+/* How far the scores are from those with f32, as a part of the largest, in a long sequence. */
+static double off_from(struct llama *llama, const float *wanted, float *got)
+{
+	double most = 0, largest = 0;
+	llama_cache_release(fresh(llama, 0, 64 - ROWS, got));
+	for (size_t i = 0; i < WORDS; i++) {
+		largest = fmax(largest, fabs((double)wanted[i]));
+		most = fmax(most, fabs((double)wanted[i] - (double)got[i]));
+	}
+	return most / largest;
+}
+
+static void check_precision(struct llama *llama)
+{
+	float wanted[WORDS], got[WORDS];
+	llama_keep_as(llama, KEPT_F32);
+	llama_cache_release(fresh(llama, 0, 64 - ROWS, wanted));
+	llama_keep_as(llama, KEPT_F16);
+	double half = off_from(llama, wanted, got);
+	TAP_OK(half > 0 && half < 1e-3, "f16: scores within 0.001 of the largest (%.1e)", half);
+	llama_keep_as(llama, KEPT_INT8);
+	double byte = off_from(llama, wanted, got);
+	TAP_OK(byte > half && byte < 2e-2, "int8: within 0.02 (%.1e)", byte);
+}
+
 /* Rows beyond a block, so that caches grow while they are used. */
 static void check_growth(struct llama *llama)
 {
@@ -116,7 +172,9 @@ static void check_growth(struct llama *llama)
 	struct llama_cache *cache = fresh(llama, 0, 64 - ROWS, logits);
 	TAP_OK(llama_cache_length(cache) == 64 && llama_decode(llama, &cache, &id, 1, logits) < 0,
 	    "all positions are used, and no more");
-	TAP_OK(llama_cache_row(llama) == 2 * 2 * (WIDTH / 4 * 2) * sizeof(float), "bytes of a row");
+	/* 2 layers of keys and values, 2 heads of 6 */
+	static const size_t bytes[] = { 2 * 2 * 12 * 4, 2 * 2 * 12 * 2, 2 * 2 * (12 + 2 * 4) };
+	TAP_OK(llama_cache_row(llama) == bytes[llama_kept_as(llama)], "bytes of a row");
 	llama_cache_release(cache);
 }
 
@@ -129,9 +187,16 @@ int main(void)
 		return tap_finish();
 	for (size_t i = 0; i < ROWS * WIDTH; i++)
 		prompt[i] = toy_number(1);
-	check_fork(llama);
-	check_parts(llama);
-	check_growth(llama);
+	TAP_OK(llama_kept_as(llama) == KEPT_F32, "a model in f32: keys and values too");
+	for (int type = 0; type < 3; type++) {
+		llama_keep_as(llama, (enum kept_type)type);
+		printf("# kept as %s\n", (const char *[]){ "f32", "f16", "int8" }[type]);
+		check_fork(llama);
+		check_parts(llama);
+		check_together(llama);
+		check_growth(llama);
+	}
+	check_precision(llama);
 	llama_close(llama);
 	threads_stop();
 	return tap_finish();

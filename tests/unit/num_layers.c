@@ -149,40 +149,6 @@ static void check_attention(const char *name, size_t queries, size_t keys, size_
 	memory_release(y);
 }
 
-/* The last row of causal attention is what decoding one row gives. */
-static void check_decode(void)
-{
-	enum { HEADS = 4, KV_HEADS = 2, WIDTH = 10, KEYS = 37 };
-	float *q = values(2 * HEADS * WIDTH), *k = values(KEYS * KV_HEADS * WIDTH);
-	float *v = values(KEYS * KV_HEADS * WIDTH);
-	float y[2 * HEADS * WIDTH], alone[HEADS * WIDTH];
-	struct attention_cache caches[2] = { { .k = k, .v = v, .keys = KEYS },
-		{ .k = k, .v = v, .keys = 5 } };
-	struct attention attention = { HEADS, KV_HEADS, WIDTH, 1 / sqrtf(WIDTH), q, k, v, alone,
-		HEADS * WIDTH, KV_HEADS * WIDTH, HEADS * WIDTH, 1, KEYS, 1, 0, 0, 0, KEYS, 0 };
-	double right[WIDTH], most = attention_decode(q, caches, 2, HEADS, KV_HEADS, WIDTH, y);
-	for (size_t head = 0; head < HEADS; head++) {
-		reference_attention(&attention, 0, 0, head, right);
-		for (size_t i = 0; i < WIDTH; i++)
-			most = fmax(most, fabs((double)y[head * WIDTH + i] - right[i]));
-	}
-	TAP_OK(most <= 1e-6, "attention of one row against a cache (%.1e)", most);
-	attention_decode(q + HEADS * WIDTH, caches + 1, 1, HEADS, KV_HEADS, WIDTH, alone);
-	TAP_OK(memcmp(alone, y + HEADS * WIDTH, sizeof alone) == 0,
-	    "a sequence alone has the bytes it has in a batch");
-	bool same = true;
-	for (size_t first = 0; first < KEYS; first++) {
-		size_t at = first * KV_HEADS * WIDTH;
-		struct attention_cache parted = { k, v, first, k + at, v + at, KEYS - first };
-		attention_decode(q, &parted, 1, HEADS, KV_HEADS, WIDTH, alone);
-		same = same && memcmp(alone, y, sizeof alone) == 0;
-	}
-	TAP_OK(same, "a cache in two places gives the bytes of one");
-	memory_release(q);
-	memory_release(k);
-	memory_release(v);
-}
-
 static void check_norms(void)
 {
 	enum { ROWS = 50, WIDTH = 33 };
@@ -253,7 +219,6 @@ int main(void)
 	check_attention("causal behind a cache", 9, 40, 0, 32);
 	check_attention("queries see queries, text sees what came", 20, 20, 8, 1);
 	check_attention("more rows than a chunk", 700, 650, 650, 0);
-	check_decode();
 	check_norms();
 	check_rotary();
 	threads_stop();
