@@ -30,11 +30,14 @@ enum { BATCH_MOST = 256 };
 static struct {
 	const char *append, *key, *background;
 	int64_t size, batch, pixels_most, scans_most, memory_most;
-	int dtype, filter; /* positions in the tables above */
+	int dtype, filter, math; /* positions in the tables of their names */
 	bool no_orient, partial, fast_decode;
-} option = {
-	.key = "-", .batch = 8, .pixels_most = 1 << 26, .scans_most = 500, .memory_most = 512 << 20
-};
+} option = { .key = "-",
+	.batch = 8,
+	.pixels_most = 1 << 26,
+	.scans_most = 500,
+	.memory_most = 512 << 20,
+	.math = ARITHMETIC_ANY };
 
 static const struct option_entry options[] = {
 	{ 0, "append", "FILE", OPTION_TEXT, &option.append, 0, 0, NULL,
@@ -59,6 +62,9 @@ static const struct option_entry options[] = {
 	    "take truncated JPEGs; what is missing is grey (default: they fail)" },
 	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
 	    "store features as f32 (default), bf16 or f16" },
+	{ 0, "math", "TYPE", OPTION_CHOICE, &option.math, 0, 0, arithmetic_names,
+	    "compute the products of the encoder's blocks in f32, bf16 or int8\n"
+	    "(default: f32, or what packed matrices are for)" },
 	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
 	    "encode up to N pictures at a time if so many are ready (default 8)" },
 	{ 0, "max-pixels", "N", OPTION_SIZE, &option.pixels_most, 1, 0x1p32, NULL,
@@ -388,7 +394,7 @@ int main(int argc, char **argv)
 	if (threads_start((int)common.threads) < 0)
 		program_fail(NULL);
 	state.vit = vit_open(common.model, (int)option.size);
-	if (!state.vit)
+	if (!state.vit || vit_use(state.vit, (enum arithmetic)option.math) < 0)
 		program_fail(common.model);
 	if (option.fast_decode)
 		picture.side_wanted = (uint32_t)vit_side(state.vit);

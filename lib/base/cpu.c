@@ -25,6 +25,14 @@ static bool has_f16c(void)
 }
 #endif
 
+#if defined(__x86_64__)
+static bool has_bf16(void)
+{
+	unsigned a, b, c, d;
+	return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5);
+}
+#endif
+
 /* What the CPU has and the operating system saves. */
 static enum cpu_level detect(void)
 {
@@ -77,6 +85,15 @@ int cpu_has_vnni(void)
 {
 #if defined(__x86_64__)
 	return cpu.level == CPU_AVX512 && __builtin_cpu_supports("avx512vnni");
+#else
+	return 0;
+#endif
+}
+
+int cpu_has_bf16(void)
+{
+#if defined(__x86_64__)
+	return cpu.level == CPU_AVX512 && has_bf16();
 #else
 	return 0;
 #endif

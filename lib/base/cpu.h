@@ -21,6 +21,9 @@ int cpu_forced(void);
 /* Whether the level is CPU_AVX512 and the CPU also has VNNI. */
 int cpu_has_vnni(void);
 
+/* The same for products of bf16. */
+int cpu_has_bf16(void);
+
 const char *cpu_level_name(enum cpu_level level);
 
 #endif

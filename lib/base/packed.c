@@ -18,22 +18,29 @@ static const struct {
 } types[] = {
 	{ PACKED_INT8, "int8", "int8-16x4" },
 	{ PACKED_INT4, "int4", "int4-16x4" },
+	{ PACKED_BF16, "bf16", "bf16-16x2" },
 };
 enum { TYPES = sizeof types / sizeof types[0] };
 
 bool packed_is(char type)
 {
-	return type == PACKED_INT8 || type == PACKED_INT4;
+	return type == PACKED_INT8 || type == PACKED_INT4 || type == PACKED_BF16;
+}
+
+/* Of a packed type. */
+static size_t place_of(char type)
+{
+	return type == PACKED_INT8 ? 0 : type == PACKED_INT4 ? 1 : 2;
 }
 
 const char *packed_name(char type)
 {
-	return types[type == PACKED_INT4].name;
+	return types[place_of(type)].name;
 }
 
 const char *packed_layout(char type)
 {
-	return types[type == PACKED_INT4].layout;
+	return types[place_of(type)].layout;
 }
 
 char packed_from_layout(const char *layout)
@@ -72,6 +79,8 @@ size_t packed_block(char type, size_t columns)
 	size_t filled = packed_columns(columns);
 	if (type == PACKED_INT8)
 		return PACKED_LINE + PACKED_ROWS * filled;
+	if (type == PACKED_BF16)
+		return PACKED_ROWS * filled * sizeof(uint16_t);
 	return packed_groups(columns) * PACKED_LINE + PACKED_ROWS / 2 * filled;
 }
 
@@ -104,6 +113,38 @@ static void put_int8(const float *values, size_t columns, size_t row, uint8_t *b
 	memcpy(block + row * sizeof scale, &scale, sizeof scale);
 	for (size_t i = 0; i < columns && scale > 0; i++)
 		block[byte_offset(row, i)] = (uint8_t)(int8_t)lrintf(values[i] / scale);
+}
+
+uint16_t packed_brain(float x)
+{
+	return fabsf(x) < 0x1p-126f ? (uint16_t)(signbit(x) ? 0x8000 : 0) : bf16_from_f32(x);
+}
+
+/* Where the column of a row of bf16 is in its block. */
+static size_t brain_offset(size_t row, size_t column)
+{
+	return column / PACKED_PAIR * PACKED_LINE +
+	       (row * PACKED_PAIR + column % PACKED_PAIR) * sizeof(uint16_t);
+}
+
+static int put_bf16(const float *values, size_t columns, size_t row, uint8_t *block)
+{
+	for (size_t i = 0; i < columns; i++) {
+		uint16_t brain = packed_brain(values[i]);
+		if (!isfinite(f32_from_bf16(brain)))
+			return error_input("a value is too large for bf16");
+		memcpy(block + brain_offset(row, i), &brain, sizeof brain);
+	}
+	return 0;
+}
+
+static void get_bf16(const uint8_t *block, size_t columns, size_t row, float *values)
+{
+	for (size_t i = 0; i < columns; i++) {
+		uint16_t brain;
+		memcpy(&brain, block + brain_offset(row, i), sizeof brain);
+		values[i] = f32_from_bf16(brain);
+	}
 }
 
 /* The next f16 above (or below) what half stands for. */
@@ -256,6 +297,8 @@ int packed_put(char type, const float *values, size_t rows, size_t columns, uint
 				    "a value is not finite, which %s cannot hold", packed_name(type));
 		if (type == PACKED_INT8)
 			put_int8(values, columns, row, block);
+		if (type == PACKED_BF16 && put_bf16(values, columns, row, block) < 0)
+			return -1;
 		for (size_t at = 0; at < columns && type == PACKED_INT4; at += PACKED_GROUP) {
 			size_t left = columns - at;
 			if (put_group(values + at, left < PACKED_GROUP ? left : PACKED_GROUP, row,
@@ -320,12 +363,14 @@ void packed_get(
 		const uint8_t *block = (const uint8_t *)data + row / PACKED_ROWS * size;
 		if (type == PACKED_INT8)
 			get_int8(block, columns, row % PACKED_ROWS, values);
+		else if (type == PACKED_BF16)
+			get_bf16(block, columns, row % PACKED_ROWS, values);
 		else
 			get_int4(block, columns, row % PACKED_ROWS, values);
 	}
 }
 
-/* Of the 16 f32 or 32 f16 in a line. */
+/* Of the 16 f32, 32 f16 or 32 bf16 in a line. */
 static size_t line_not_finite(char type, const uint8_t *line)
 {
 	size_t count = 0;
@@ -336,15 +381,21 @@ static size_t line_not_finite(char type, const uint8_t *line)
 	}
 	for (size_t i = 0; i < 2 * PACKED_ROWS && type == PACKED_INT4; i++)
 		count += !isfinite(half_at(line, i));
+	for (size_t i = 0; i < 2 * PACKED_ROWS && type == PACKED_BF16; i++) {
+		uint16_t brain;
+		memcpy(&brain, line + i * sizeof brain, sizeof brain);
+		count += !isfinite(f32_from_bf16(brain));
+	}
 	return count;
 }
 
 size_t packed_not_finite(char type, const void *data, size_t blocks, size_t columns)
 {
 	const uint8_t *block = data;
-	size_t count = 0, groups = type == PACKED_INT4 ? packed_groups(columns) : 1;
-	for (size_t i = 0; i < blocks; i++, block += packed_block(type, columns))
-		for (size_t g = 0; g < groups; g++)
-			count += line_not_finite(type, block + group_offset(g));
+	size_t count = 0, size = packed_block(type, columns);
+	size_t step = type == PACKED_BF16 ? PACKED_LINE : type == PACKED_INT4 ? group_offset(1) : size;
+	for (size_t i = 0; i < blocks; i++, block += size)
+		for (size_t at = 0; at < size; at += step)
+			count += line_not_finite(type, block + at);
 	return count;
 }

@@ -1,5 +1,5 @@
-/* packed.h - matrices of weights as int8 or int4, in one layout each, which kernels of every level
- * read where it lies in the mapped file (zv-model(5), "Packed matrices").
+/* packed.h - matrices of weights as int8, int4 or bf16, in one layout each, which kernels of every
+ * level read where it lies in the mapped file (zv-model(5), "Packed matrices").
  *
  * 16 rows (outputs) are a block; blocks follow each other. Columns are taken by 4: a line of 64
  * bytes holds 4 columns of the 16 rows, which is what vpdpbusd multiplies with one broadcast of 4
@@ -21,6 +21,10 @@
  * the high ones line 2j + 1. w = minimum[row] + scale[row] * nibble.
  *
  *     | 16 f16 scales, 16 f16 minima | nibbles of lines 0, 1 | ... | of lines 30, 31 | next group ...
+ *
+ * bf16: a block is lines alone, each of 2 columns of the 16 rows, which is what vdpbf16ps multiplies
+ * with one broadcast of 2 activations; 16 lines are a tile of AMX here too. Values too small for a
+ * normal f32 are zeros, which is how these instructions read them.
  */
 #ifndef ZV_BASE_PACKED_H
 #define ZV_BASE_PACKED_H
@@ -32,8 +36,10 @@
 enum {
 	PACKED_INT8 = '8', /* in the place of a dtype's letter (dtype.h), in memory only */
 	PACKED_INT4 = '4',
+	PACKED_BF16 = 'P',
 	PACKED_ROWS = 16,   /* of a block */
-	PACKED_STEP = 4,    /* columns of a line */
+	PACKED_STEP = 4,    /* columns of a line ... */
+	PACKED_PAIR = 2,    /* ... and of one of bf16 */
 	PACKED_LINE = 64,   /* bytes */
 	PACKED_FILL = 64,   /* columns are filled up to a multiple of it */
 	PACKED_GROUP = 128, /* columns that share a scale and a minimum of int4 */
@@ -42,11 +48,11 @@ enum {
 
 bool packed_is(char type);
 
-/* "int8", "int4". */
+/* "int8", "int4", "bf16". */
 const char *packed_name(char type);
 
-/* How the layout is called in a file: "int8-16x4", "int4-16x4"; the second gives the type back, or
- * 0. */
+/* How the layout is called in a file: "int8-16x4", "int4-16x4", "bf16-16x2"; the second gives the
+ * type back, or 0. */
 const char *packed_layout(char type);
 char packed_from_layout(const char *layout);
 
@@ -68,7 +74,10 @@ int packed_put(char type, const float *values, size_t rows, size_t columns, uint
 void packed_get(
     char type, const void *data, size_t columns, size_t first, size_t count, float *values);
 
-/* Scales and minima that are infinite or NaN. */
+/* x as the two bytes of bf16 that a block holds: rounded to the nearest, ties to even. */
+uint16_t packed_brain(float x);
+
+/* Scales and minima, or values of bf16, that are infinite or NaN. */
 size_t packed_not_finite(char type, const void *data, size_t blocks, size_t columns);
 
 #endif

@@ -27,7 +27,7 @@ void encode_maker(struct maker *maker, const struct vit *vit, enum picture_filte
 	maker_add(maker, "prep", "rgb %dx%d %s %s%s%s%s", vit_side(vit), vit_side(vit),
 	    encode_filter_names[filter], norm, picture->orient ? "" : " no-orient", background,
 	    picture->side_wanted > 0 ? " fast-decode" : "");
-	maker_add(maker, "math", "f32");
+	maker_add(maker, "math", "%s", arithmetic_names[vit_arithmetic(vit)]);
 	if (dtype != 'f')
 		maker_add(maker, "dtype", "%s", dtype_name(dtype));
 }

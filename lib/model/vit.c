@@ -10,6 +10,7 @@
 #include "model/parameters.h"
 #include "model/position_grid.h"
 #include "num/attention.h"
+#include "num/brain.h"
 #include "num/product.h"
 #include "stream/model_file.h"
 
@@ -40,6 +41,8 @@ struct vit {
 	struct linear patch_embedding;
 	struct vit_block *blocks;
 	struct norm post_norm;
+	enum arithmetic arithmetic; /* of the blocks */
+	void *packed;               /* their weights, if they had to be packed for it */
 	/* Buffers of room pictures: [room][tokens][...] */
 	size_t room;
 	float *normal;  /* [width] */
@@ -191,11 +194,39 @@ struct vit *vit_open(const char *model, int side)
 		memory_release(vit);
 		return NULL;
 	}
-	if (model_file_verify(vit->file, NULL) < 0 || read_parameters(vit, side) < 0) {
+	if (model_file_verify(vit->file, NULL) < 0 || read_parameters(vit, side) < 0 ||
+	    vit_use(vit, ARITHMETIC_ANY) < 0) {
 		vit_close(vit);
 		return NULL;
 	}
 	return vit;
+}
+
+int vit_use(struct vit *vit, enum arithmetic arithmetic)
+{
+	enum { EACH = 4 };
+	void *packed;
+	struct linear **layers = memory_allocate(vit->layers, EACH * sizeof *layers);
+	if (!layers)
+		return -1;
+	for (size_t i = 0; i < vit->layers; i++) {
+		struct vit_block *block = &vit->blocks[i];
+		struct linear *own[EACH] = { &block->qkv, &block->projection, &block->fc1, &block->fc2 };
+		memcpy(layers + EACH * i, own, sizeof own);
+	}
+	int result =
+	    arithmetic_choose(layers, EACH * vit->layers, arithmetic, &vit->arithmetic, &packed);
+	memory_release(layers);
+	if (result < 0)
+		return error_context("%s", model_file_path(vit->file));
+	if (packed)
+		vit->packed = packed;
+	return 0;
+}
+
+enum arithmetic vit_arithmetic(const struct vit *vit)
+{
+	return vit->arithmetic;
 }
 
 static void release_buffers(struct vit *vit)
@@ -215,6 +246,7 @@ void vit_close(struct vit *vit)
 	release_buffers(vit);
 	memory_release(vit->resized);
 	memory_release(vit->blocks);
+	memory_release(vit->packed);
 	model_file_close(vit->file);
 	memory_release(vit);
 }
@@ -331,6 +363,8 @@ static int vit_block_forward(struct vit *vit, const struct vit_block *block, siz
 	    linear_forward(&block->projection, vit->context, count, tokens, x, LINEAR_ADD) < 0)
 		return -1;
 	norm_rows(&block->norm2, x, count * tokens, vit->normal);
+	if (vit->arithmetic == ARITHMETIC_BF16)
+		return brain_pair(&block->fc1, &block->fc2, vit->normal, count * tokens, x, LINEAR_ADD);
 	if (linear_forward(&block->fc1, vit->normal, count, tokens, vit->hidden, LINEAR_GELU) < 0)
 		return -1;
 	return linear_forward(&block->fc2, vit->hidden, count, tokens, x, LINEAR_ADD);

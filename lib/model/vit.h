@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/hash.h"
+#include "num/arithmetic.h"
 
 struct vit;
 
@@ -15,6 +16,11 @@ struct vit;
  * Another side interpolates the position embeddings. NULL with a recorded error. */
 struct vit *vit_open(const char *model, int side);
 void vit_close(struct vit *vit);
+
+/* Compute the products of the blocks with another arithmetic than the weights are stored for; that of
+ * the patches stays f32. Before the first vit_forward(). 0, or -1 with a recorded error. */
+int vit_use(struct vit *vit, enum arithmetic arithmetic);
+enum arithmetic vit_arithmetic(const struct vit *vit); /* what it is computed with */
 
 int vit_side(const struct vit *vit);      /* pixels */
 size_t vit_tokens(const struct vit *vit); /* 1 + (side / patch)^2 */

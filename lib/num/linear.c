@@ -5,10 +5,11 @@
  * widened into the worker's scratch once for up to ITEMS items.
  * Few rows, and decoding: dot products that stream W once for all rows, from kernels.h.
  * SPEED.md has the figures behind this choice, which depends on the rows of one item alone.
- * Packed weights: packed.c.
+ * Packed weights: packed.c, and brain.c for bf16.
  */
 #include "num/linear.h"
 #include "base/cpu.h"
+#include "num/brain.h"
 #include "num/gradient.h"
 #include "num/kernels.h"
 #include "num/packed.h"
@@ -171,6 +172,8 @@ static void decode_chunk(void *context, size_t chunk, int worker)
 int linear_decode(
     const struct linear *linear, const float *x, size_t rows, float *y, enum linear_then then)
 {
+	if (linear->dtype == PACKED_BF16)
+		return brain_linear(linear, x, rows, y, then);
 	if (packed_is(linear->dtype))
 		return packed_linear(linear, x, rows, y, then);
 	struct decode decode = {

@@ -1,7 +1,7 @@
 /* linear.h - Y = X W^T + b: the linear layer, for many rows (encoding, prefill) and for the few
  * rows of decoding. Which of the two a caller takes depends on what it does, never on how much of
  * it there is, and work is cut at fixed places: numbers depend on neither threads nor batch.
- * Packed weights have one way for both (packed.h), in which x is rounded to int8.
+ * Packed weights have one way for both (packed.h, brain.h), in which x is rounded to int8 or bf16.
  */
 #ifndef ZV_NUM_LINEAR_H
 #define ZV_NUM_LINEAR_H

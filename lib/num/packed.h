@@ -1,4 +1,4 @@
-/* packed.h - linear layers whose weights are packed (base/packed.h): products of integers.
+/* packed.h - linear layers whose weights are packed int8 or int4 (base/packed.h): products of integers.
  * linear.h calls this; nobody else need.
  */
 #ifndef ZV_NUM_PACKED_H

@@ -4,7 +4,7 @@ cd "$ZV_ROOT" || exit 2
 scratch=$OLDPWD
 value() { make -s --no-print-directory "print-$1" SANITIZE= CFLAGS=-O2 WERROR=-Werror; }
 flags=$(value ALL_CFLAGS) && avx2=$(value AVX2_FLAGS) && avx512=$(value AVX512_FLAGS) &&
-	vnni=$(value VNNI_FLAGS) || exit 2
+	vnni=$(value VNNI_FLAGS) && bf16=$(value BF16_FLAGS) || exit 2
 # What a data file of the tree is made into is included as well.
 make -s BUILD="$scratch/made" "$scratch/made/text/train/caption_prompts.inc" >/dev/null || exit 2
 flags="$flags -I$scratch/made/text"
@@ -13,13 +13,14 @@ case $2 in
 *_avx512.c) more=$AVX512 ;;
 *_avx2.c) more=$AVX2 ;;
 *_vnni.c) more=$VNNI ;;
+*_bf16.c) more=$BF16 ;;
 *.h) more='-x c -fsyntax-only' ;;
 esac
 # shellcheck disable=SC2086
 $1 $FLAGS $more -S -o /dev/null "$2" 2>&1 || echo "FAILED $2"
 ONE
-AVX2=$avx2 AVX512=$avx512 VNNI=$vnni
-export AVX2 AVX512 VNNI
+AVX2=$avx2 AVX512=$avx512 VNNI=$vnni BF16=$bf16
+export AVX2 AVX512 VNNI BF16
 for compiler in gcc clang; do
 	if ! command -v $compiler >/dev/null 2>&1; then
 		skip "$compiler takes everything without a warning" "no $compiler here"
@@ -32,8 +33,8 @@ for compiler in gcc clang; do
 	*) pass "$compiler takes everything without a warning" ;; esac
 done
 # kernels_vector.h and its like are the text of several files, each with vectors of its own.
-out=$(find lib -name '*.h' ! -name kernels_vector.h ! -name kernels_matrix.h ! -name kernels_gradient.h \
-	! -name optimiser_vector.h ! -name resize_vector.h ! -name kernels_packed_vector.h ! -name kernels_packed_512.h ! -name similarity_vector.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
+out=$(find lib -name '*.h' ! -name '*_vector.h' ! -name '*_512.h' ! -name kernels_matrix.h ! -name kernels_gradient.h \
+	-print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
 	grep -v 'pragma once in main file')
 is "each header stands alone" "$out" ""
 out=$(make -n BUILD="$scratch/other" ARCHITECTURE=other programs 2>&1 | grep -n avx)

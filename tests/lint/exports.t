@@ -10,7 +10,6 @@ fi
 
 # Part of a contract, though only tests call it from outside its file:
 #   answer_add             stop texts byte by byte, without a vocabulary
-#   bf16_from_f32          with f16_from_f32 the two conversions of dtype.h
 #   checkpoint_find        a tensor by name, for who compares checkpoints
 #   contrast_of            a micro-batch of ids and pixels, as the reference data has it,
 #   contrast_train         through the stage "contrast",
@@ -24,7 +23,7 @@ fi
 #   reader_open_memory     streams in memory, which fuzzing and embedding need
 #   saves_most             what recomputation saves
 #   template_parse         templates in memory, as above
-contract='answer_add bf16_from_f32 checkpoint_find contrast_of
+contract='answer_add checkpoint_find contrast_of
 	contrast_train generate_of generate_run match_draw optimiser_ref product_run_threads
 	qformer_forward qformer_image_new
 	reader_open_memory saves_most template_parse'

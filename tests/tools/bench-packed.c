@@ -1,6 +1,6 @@
 /* bench-packed.c - linear layers with packed weights beside the f32 and bf16 ones, in one run:
  *     bench-packed [THREADS [SECONDS [ROWS]]]
- * For shapes of LLaMA-13B and some numbers of rows: the least milliseconds, GB/s of weights and Gop/s
+ * For shapes of LLaMA-13B and of ViT-g and some numbers of rows (257: a picture): the least milliseconds, GB/s of weights and Gop/s
  * (2 per weight and row) for each type, and how much quicker than f32 it is. Weights are 256 MiB of
  * copies in rotation, so that they come from memory as in a model.
  */
@@ -18,8 +18,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { TYPES = 4, RUNS_LEAST = 5 };
-static const char types[TYPES] = { 'f', 'E', PACKED_INT8, PACKED_INT4 };
+enum { TYPES = 5, RUNS_LEAST = 5 };
+static const char types[TYPES] = { 'f', 'E', PACKED_BF16, PACKED_INT8, PACKED_INT4 };
 
 static double now(void)
 {
@@ -81,8 +81,10 @@ static double time_type(char type, size_t rows, size_t out, size_t in, double se
 
 int main(int argc, char **argv)
 {
-	static const size_t shapes[][2] = { { 5120, 5120 }, { 13824, 5120 }, { 5120, 13824 } };
-	static const size_t rows[] = { 1, 4, 16, 64, 512 };
+	static const size_t shapes[][2] = { { 5120, 5120 }, { 13824, 5120 }, { 5120, 13824 },
+		{ 4224, 1408 }, { 1408, 1408 }, { 6144, 1408 }, { 1408, 6144 } };
+	static const size_t rows[] = { 1, 4, 16, 64, 512, 257, 2056 };
+	enum { LANGUAGE = 3, LANGUAGE_ROWS = 5 }; /* so many of them are LLaMA's */
 	int64_t threads = threads_available(), only = 0;
 	double seconds = 0.5;
 	if ((argc > 1 && number_whole(argv[1], 1, 64, &threads) < 0) ||
@@ -92,11 +94,11 @@ int main(int argc, char **argv)
 		return 2;
 	printf("%s, %d threads\n", product_version(), (int)threads);
 	printf(
-	    "%-18s %-5s %9s %8s %9s %8s\n", "rows x in x out", "type", "ms", "GB/s", "Gop/s", "of f32");
+	    "%-18s %-9s %9s %8s %9s %8s\n", "rows x in x out", "type", "ms", "GB/s", "Gop/s", "of f32");
 	for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
 		for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
 			double plain = 0;
-			if (only > 0 && rows[r] != (size_t)only)
+			if (only > 0 ? rows[r] != (size_t)only : (s < LANGUAGE) != (r < LANGUAGE_ROWS))
 				continue;
 			for (int t = 0; t < TYPES; t++) {
 				size_t out = shapes[s][0], in = shapes[s][1], size;
@@ -104,9 +106,9 @@ int main(int argc, char **argv)
 				plain = t == 0 ? time : plain;
 				char shape[40];
 				snprintf(shape, sizeof shape, "%zux%zux%zu", rows[r], in, out);
-				printf("%-18s %-5s %9.3f %8.1f %9.0f %8.2f\n", shape,
-				    packed_is(types[t]) ? packed_name(types[t]) : dtype_name(types[t]), time * 1e3,
-				    (double)size / time * 1e-9,
+				printf("%-18s %-9s %9.3f %8.1f %9.0f %8.2f\n", shape,
+				    packed_is(types[t]) ? packed_layout(types[t]) : dtype_name(types[t]),
+				    time * 1e3, (double)size / time * 1e-9,
 				    2e-9 * (double)rows[r] * (double)in * (double)out / time, plain / time);
 				fflush(stdout);
 			}
