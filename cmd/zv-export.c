@@ -3,6 +3,7 @@
  */
 #include "base/message.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/names.h"
 #include "base/program.h"
 #include "base/progress.h"
@@ -13,7 +14,7 @@
 #include "stream/export.h"
 #include "stream/frame.h"
 #include "stream/key_set.h"
-#include "stream/read.h"
+#include "stream/rows.h"
 #include "stream/vectors.h"
 
 #include <string.h>
@@ -183,7 +184,8 @@ _Noreturn static void fail_to_write(void)
 	program_fail(option.sqlite ? option.sqlite : option.clip ? option.clip : common.output);
 }
 
-static void take_failure(struct reader *reader, const struct record *record, const void *payload)
+static void take_failure(
+    const struct reader *reader, const struct record *record, const void *payload)
 {
 	size_t size = (size_t)record->payload_size;
 	message_failure(EXIT_ITEM, reader_name(reader), "\"%s\" failed: %.*s", record->key,
@@ -193,15 +195,10 @@ static void take_failure(struct reader *reader, const struct record *record, con
 	stop_if_strict();
 }
 
-/* Hand one record on; false if it is damaged. An unsuitable record is left out. */
-static bool take_record(struct reader *reader, const struct record *record)
+/* Hand one record on. An unsuitable record is left out. */
+static void put_record(
+    const struct reader *reader, const struct record *record, const void *payload)
 {
-	if ((wanted && !key_set_has(wanted, record->key)) ||
-	    (record->kind == RECORD_TENSOR && !name_is_wanted(record->name)))
-		return true;
-	const void *payload = reader_payload(reader);
-	if (!payload)
-		return false;
 	if (record->kind == RECORD_FAILED) {
 		take_failure(reader, record, payload);
 	} else if (hand_on(record, payload) < 0) {
@@ -215,7 +212,22 @@ static bool take_record(struct reader *reader, const struct record *record)
 	} else {
 		exported++;
 	}
-	return true;
+}
+
+/* Hand on the record just read, int8 with its scales as f32; false if it is damaged. */
+static bool take_record(struct reader *reader, struct record *record)
+{
+	if ((wanted && !key_set_has(wanted, record->key)) ||
+	    (record->kind == RECORD_TENSOR && !name_is_wanted(record->name)))
+		return true;
+	void *values;
+	if (rows_join(reader, record, &values) < 0)
+		return false;
+	const void *payload = values ? values : reader_payload(reader);
+	if (payload)
+		put_record(reader, record, payload);
+	memory_release(values);
+	return payload != NULL;
 }
 
 /* An input (NULL: the list of them) could not be read to its end. */

@@ -71,19 +71,19 @@ void rerank_close(struct rerank *rerank)
 	memory_release(rerank);
 }
 
-/* The latest "vit" record of this key in one file: 1 with *part, whose payload is the caller's, 0 if
- * there is none, -1. */
-static int read_features(struct index *index, const char *key, struct sample_part *part)
+/* The latest sample of this key in one file that holds features: 1 with *sample, which is the caller's,
+ * 0 if there is none, -1. */
+static int read_features(struct index *index, const char *key, struct sample *sample)
 {
 	struct reader_place *places = NULL;
 	size_t count = 0, capacity = 0;
 	int status = index_places(index, key, &places, &count, &capacity);
 	for (size_t i = count; i-- > 0 && status == 0;) {
-		status = index_read(index, &places[i], key, &part->record, &part->payload);
-		if (status == 0 && strcmp(part->record.name, "vit") == 0)
+		status = index_read(index, &places[i], key, sample);
+		if (status == 0 && sample_find(sample, "vit") != NULL)
 			status = 1;
 		else if (status == 0)
-			memory_release(part->payload);
+			sample_clear(sample);
 	}
 	memory_release(places);
 	return status;
@@ -92,14 +92,14 @@ static int read_features(struct index *index, const char *key, struct sample_par
 /* Make the picture with this key the present one. 0 or -1. */
 static int show_picture(struct rerank *rerank, const char *key)
 {
-	struct sample_part part;
+	struct sample sample;
 	for (size_t i = 0; i < rerank->rules.feature_count; i++) {
-		int found = read_features(rerank->features[i], key, &part);
+		int found = read_features(rerank->features[i], key, &sample);
 		if (found < 0)
 			return -1;
 		if (found > 0) {
-			int status = qformer_stage_picture(rerank->stage, &part);
-			memory_release(part.payload);
+			int status = qformer_stage_picture(rerank->stage, &sample);
+			sample_clear(&sample);
 			return status;
 		}
 	}
