@@ -55,7 +55,7 @@ zv-ask -m ziya --max-new 8 -t1 photo.jpg "$picture" "$question" >out
 same "-t" out wanted
 zv-ask -m ziya --max-new 8 --threads 0 photo.jpg "$question" >out 2>err
 is "-t 0: exit 2, said once" "$?:$(grep -c -e '--threads' err)" 2:1
-zv-ask -m ziya --max-new 8 -v photo.jpg "$question" 2>&1 >out | cut -d: -f 1 | sort >err
+zv-ask -m ziya --max-new 8 -v photo.jpg "$question" 2>&1 >out | cut -d: -f 1 | sort -u >err
 is "-v: counts of each stage" "$(tr '\n' ' ' <err)" "zv-encode zv-generate zv-qformer "
 zv-ask -m ziya --max-new 8 --strict absent.jpg photo.jpg "$question" >out 2>err
 is "--strict: exit 1, nothing behind the failure" "$?:$(cat out)" 1:
