@@ -39,7 +39,7 @@ mv "$todo.new" "$todo"
 # shellcheck disable=SC2086
 {
 	cut -f 1 "$todo" | sed 's/\\\\/\\/g' | zv-cat -K - "$features.zv" |
-		zv-qformer -m "$MODEL" -p "$prompt" | zv-generate -v -m "$MODEL" $GENERATE 2>&1 >>"$part" 
+		zv-qformer -m "$MODEL" -p "$prompt" | zv-generate -v -m "$MODEL" $GENERATE 2>&1 >>"$part"
 	echo $? >"$log.status"
 } 2>&1 | tee "$log" | grep --line-buffered -v '^zv-generate: [0-9]* records, ' >&2
 [ "$(cat "$log.status")" -le 1 ] || exit 2
