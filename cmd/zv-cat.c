@@ -212,37 +212,26 @@ static int compare_places(const void *a, const void *b)
 	return (left->skip > right->skip) - (left->skip < right->skip);
 }
 
-/* Copy the records at places, in the order of the file. False: the limit is reached. */
+/* Copy the samples at places, in the order of the file. False: the limit is reached. */
 static bool copy_places(
     struct index *index, const struct reader_place *places, size_t count, const char *name)
 {
-	struct sample sample = { .count = 0 };
 	for (size_t i = 0; i < count; i++) {
-		struct record record;
-		void *payload;
-		if (index_read(index, &places[i], NULL, &record, &payload) < 0) {
+		struct sample sample;
+		if (index_read(index, &places[i], NULL, &sample) < 0) {
 			report_damage(name);
 			break;
 		}
 		/* The index is believed only as far as the records bear it out. */
-		if (!key_set_has(state.keys, record.key) ||
-		    (sample.count > 0 && strcmp(sample.parts[0].record.key, record.key) != 0)) {
-			error_input("index leads to \"%.200s\"; run zv-index", record.key);
-			memory_release(payload);
+		if (!key_set_has(state.keys, sample.parts[0].record.key)) {
+			error_input("index leads to \"%.200s\"; run zv-index", sample.parts[0].record.key);
+			sample_clear(&sample);
 			report_damage(name);
 			break;
 		}
-		if (sample_add(&sample, &record, payload) < 0)
-			give_up(name);
-		if (!record.more && !take_sample(&sample, name))
+		if (!take_sample(&sample, name))
 			return false;
-		if (i + 1 == count && sample.count > 0) {
-			error_input(
-			    "index lacks parts of \"%.200s\"; run zv-index", sample.parts[0].record.key);
-			report_damage(name);
-		}
 	}
-	sample_clear(&sample);
 	return true;
 }
 

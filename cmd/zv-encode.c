@@ -2,7 +2,6 @@
  * Threads decode ahead (model/picture_queue.h) while this one runs the model over whatever is
  * ready, up to --batch pictures at a time.
  */
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
@@ -18,6 +17,7 @@
 #include "model/picture_queue.h"
 #include "model/vit.h"
 #include "num/product.h"
+#include "stream/rows.h"
 #include "stream/write.h"
 
 #include <stdio.h>
@@ -57,8 +57,8 @@ static const struct option_entry options[] = {
 	    "blend transparent pixels with this colour (default: drop alpha)" },
 	{ 0, "partial", NULL, OPTION_FLAG, &option.partial, 0, 0, NULL,
 	    "take truncated JPEGs; what is missing is grey (default: they fail)" },
-	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
-	    "store features as f32 (default), bf16 or f16" },
+	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, rows_types,
+	    "store features as f32 (default), bf16, f16, or int8 with a scale\nfor each row" },
 	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
 	    "encode up to N pictures at a time if so many are ready (default 8)" },
 	{ 0, "max-pixels", "N", OPTION_SIZE, &option.pixels_most, 1, 0x1p32, NULL,
@@ -93,7 +93,7 @@ static struct {
 	const char *path;             /* of the output; NULL: standard output */
 	struct stat replaced;         /* the file at path, if there is one (st_nlink > 0) */
 	float *pixels, *features;     /* of a batch */
-	void *converted;              /* features of one picture in --dtype */
+	struct rows_stored stored;    /* features of one picture in --dtype */
 	uint64_t encoded, failed, skipped;
 } state;
 
@@ -227,18 +227,15 @@ static void put_failure(const struct prepared_picture *prepared, const char *key
 static void put_features(
     const struct prepared_picture *prepared, const char *key, const float *features)
 {
-	char dtype = dtype_from_name(dtype_stored[option.dtype]);
+	char dtype = rows_type(rows_types[option.dtype]);
 	uint64_t shape[2] = { vit_tokens(state.vit), vit_width(state.vit) };
-	const void *payload = features;
 	struct record record;
-	record_tensor(&record, "vit", dtype, 2, shape);
+	record_tensor(&record, "vit", 'f', 2, shape);
 	record.source = prepared->source;
 	maker_stamp(&state.maker, &record);
-	if (option.dtype) {
-		dtype_from_f32(dtype, features, state.converted, (size_t)(shape[0] * shape[1]));
-		payload = state.converted;
-	}
-	if (record_set_key(&record, key) < 0 || writer_put(output(), &record, payload) < 0)
+	if (record_set_key(&record, key) < 0 ||
+	    rows_store(&state.stored, dtype, &record, features) < 0 ||
+	    rows_write(&state.stored, output()) < 0)
 		program_fail(state.path);
 	state.encoded++;
 }
@@ -348,8 +345,7 @@ static void allocate(void)
 	size_t feature_size = vit_tokens(state.vit) * vit_width(state.vit);
 	state.pixels = memory_allocate(3 * side * side * batch, sizeof *state.pixels);
 	state.features = memory_allocate(feature_size * batch, sizeof *state.features);
-	state.converted = option.dtype ? memory_allocate(feature_size, 2) : NULL;
-	if (!state.pixels || !state.features || (option.dtype && !state.converted))
+	if (!state.pixels || !state.features)
 		program_fail(NULL);
 }
 
@@ -368,7 +364,7 @@ static void clean_up(void)
 	known_pictures_release(state.known);
 	memory_release(state.pixels);
 	memory_release(state.features);
-	memory_release(state.converted);
+	rows_clear(&state.stored);
 	threads_stop();
 }
 
@@ -393,7 +389,7 @@ int main(int argc, char **argv)
 	if (option.fast_decode)
 		picture.side_wanted = (uint32_t)vit_side(state.vit);
 	encode_maker(&state.maker, state.vit, (enum picture_filter)option.filter, &picture,
-	    dtype_from_name(dtype_stored[option.dtype]));
+	    rows_type(rows_types[option.dtype]));
 	if (option.append && !(state.known = known_pictures_read(option.append, &state.maker.digest)))
 		program_fail(option.append);
 	allocate();

@@ -3,7 +3,6 @@
  * list of entries holds what is to be written, in the order of the input.
  */
 #define _GNU_SOURCE
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/message.h"
@@ -18,6 +17,7 @@
 #include "model/outlet.h"
 #include "model/qformer_stage.h"
 #include "num/product.h"
+#include "stream/rows.h"
 #include "stream/sample_queue.h"
 #include "text/keyed.h"
 #include "text/lines.h"
@@ -69,8 +69,8 @@ static const struct option_entry options[] = {
 	  "with --text and --match: cut texts at N ids (default 35)" },
 	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
 	  "compute up to N results together if their pictures are there\n(default 8)" },
-	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
-	  "store results as f32 (default), bf16 or f16" },
+	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, rows_types,
+	  "store results as f32 (default), bf16, f16, or int8 with a scale\nfor each row" },
 	{ 0 },
 };
 
@@ -107,11 +107,12 @@ struct entry {
 static struct {
 	enum qformer_use use;
 	struct qformer_stage *stage;
-	bool remarked;         /* that there is no question */
-	bool damaged;          /* an input could not be read to its end */
-	struct keyed *keyed;   /* --questions or --pairs */
-	struct writer *writer; /* NULL with --caption, */
-	struct outlet outlet;  /* which writes text */
+	bool remarked;             /* that there is no question */
+	bool damaged;              /* an input could not be read to its end */
+	struct keyed *keyed;       /* --questions or --pairs */
+	struct writer *writer;     /* NULL with --caption, */
+	struct outlet outlet;      /* which writes text */
+	struct rows_stored stored; /* a result */
 	struct entry *entries;
 	size_t entry_count, entry_capacity;
 	uint64_t read, written, failed;
@@ -160,7 +161,7 @@ static void open_stage(void)
 		.most = (size_t)option.most,
 		.caption_least = (size_t)option.least_length,
 		.caption_most = (size_t)option.most_length,
-		.dtype = dtype_from_name(dtype_stored[option.dtype]),
+		.dtype = rows_type(rows_types[option.dtype]),
 		.batch = (size_t)option.batch };
 	work.stage = qformer_stage_open(common.model, &rules);
 	if (!work.stage)
@@ -219,11 +220,13 @@ static void fail_item(const char *key, const struct digest *source)
 static int put_sample(const char *key, size_t result, const char *text_name, const char *text)
 {
 	struct record record, beside;
-	const void *payload = qformer_stage_record(work.stage, result, &record);
-	if (!payload)
+	char dtype = rows_type(rows_types[option.dtype]);
+	const float *numbers = qformer_stage_record(work.stage, result, &record);
+	if (!numbers)
 		return -1;
 	record.more = text != NULL;
-	if (record_set_key(&record, key) || writer_put(work.writer, &record, payload))
+	if (record_set_key(&record, key) || rows_store(&work.stored, dtype, &record, numbers) ||
+	    rows_write(&work.stored, work.writer))
 		return -1;
 	work.written++;
 	if (!text)
@@ -375,21 +378,17 @@ static void add_keyed(const struct record *record)
 
 static int take_picture(struct sample *sample)
 {
-	struct sample_part *part = sample_find(sample, "vit");
 	char *own = NULL; /* the question that came with it */
 	bool asked = option.prompt || (work.use != QFORMER_PROMPT && work.use != QFORMER_QUERY);
-	if (!part)
-		return error_input("holds no patch features but \"%s\": zv-encode makes them",
-		    sample->parts[0].record.name);
-	if (qformer_stage_picture(work.stage, part))
+	if (qformer_stage_picture(work.stage, sample))
 		return -1;
 	if (work.keyed) {
-		add_keyed(&part->record);
+		add_keyed(&sample->parts[0].record);
 		return 0;
 	}
 	if (!asked && features_question(sample, &own))
 		return -1;
-	struct entry *entry = add_result(&part->record, own ? own : option.prompt);
+	struct entry *entry = add_result(&sample->parts[0].record, own ? own : option.prompt);
 	if (entry)
 		entry->own = own;
 	else
@@ -533,6 +532,7 @@ int main(int argc, char **argv)
 		message_note(NULL, "%llu read, %llu written, %llu failed", (unsigned long long)work.read,
 		    (unsigned long long)work.written, (unsigned long long)work.failed);
 	memory_release(work.entries);
+	rows_clear(&work.stored);
 	keyed_close(work.keyed);
 	qformer_stage_close(work.stage);
 	return program_end();
