@@ -141,6 +141,8 @@ static void check_options(void)
 		program_usage("--dtype needs --gather");
 	if (option.rerank.count > 0 && !common.model)
 		program_usage("--rerank needs a model (-m)");
+	if (common.model && option.rerank.count == 0)
+		program_usage("-m %s: a model is for --rerank", common.model);
 	if (option.rerank.count == 0 &&
 	    (option.texts || option.no_clean || program_given("most") || program_given("rerank-most")))
 		program_usage("--texts, --no-clean, --most and --rerank-most need --rerank");

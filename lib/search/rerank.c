@@ -71,19 +71,23 @@ void rerank_close(struct rerank *rerank)
 	memory_release(rerank);
 }
 
-/* The latest sample of this key in one file that holds features: 1 with *sample, which is the caller's,
- * 0 if there is none, -1. */
+/* The last sample of this key in one file that has patch features: 1, 0 if there is none, -1. */
 static int read_features(struct index *index, const char *key, struct sample *sample)
 {
 	struct reader_place *places = NULL;
-	size_t count = 0, capacity = 0;
+	size_t count = 0, capacity = 0, latest = 0;
 	int status = index_places(index, key, &places, &count, &capacity);
-	for (size_t i = count; i-- > 0 && status == 0;) {
-		status = index_read(index, &places[i], key, sample);
-		if (status == 0 && sample_find(sample, "vit") != NULL)
+	while (count > 0 && status == 0) {
+		for (size_t i = latest = 0; i < count; i++)
+			if (places[i].offset > places[latest].offset)
+				latest = i;
+		if (index_read(index, &places[latest], key, sample))
+			status = -1;
+		else if (sample_find(sample, "vit"))
 			status = 1;
-		else if (status == 0)
+		else
 			sample_clear(sample);
+		places[latest] = places[--count];
 	}
 	memory_release(places);
 	return status;
@@ -92,7 +96,7 @@ static int read_features(struct index *index, const char *key, struct sample *sa
 /* Make the picture with this key the present one. 0 or -1. */
 static int show_picture(struct rerank *rerank, const char *key)
 {
-	struct sample sample;
+	static struct sample sample;
 	for (size_t i = 0; i < rerank->rules.feature_count; i++) {
 		int found = read_features(rerank->features[i], key, &sample);
 		if (found < 0)

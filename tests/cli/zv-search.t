@@ -105,6 +105,18 @@ status 'nothing to search' 2 zv-search <q.zv
 status '--rerank without a model' 2 zv-search --rerank a.zv db.zv
 status 'options of different uses' 2 zv-search --dedupe --gather db.zv
 
+# names from lists, shards
+zvt-make one.zv <<'END'
+one	itc	f32	2	0.25 0
+END
+printf 'db.zv\none.zv\n' >names
+is 'files from a list' "$(zv-search -Q q.zv -k 9 -T names | grep -c one)" 2
+is 'also ended by zero bytes' "$(printf 'db.zv\0one.zv\0' | zv-search -0 -Q q.zv -k 9 -T - | grep -c one)" 2
+is 'a shard of them' "$(zv-search --shard 2/2 -Q q.zv -k 9 -T names | cut -f 4 | sort -u)" one
+is 'the others' "$(zv-search --shard 1/2 -Q q.zv -k 9 -T names | grep -c one)" 0
+printf 'east\0' >keys0
+is 'keys ended by zero bytes' "$(zv-search -0 -K keys0 -Q q.zv db.zv | cut -f 4 | sort -u)" east
+
 # larger files: 32 x 8 pictures in several forms
 awk 'BEGIN { for (i = 0; i < 1500; i++) printf "p%04d\titc\tf32\t32x8\trandom:%d\n", i, i }' >lines
 zvt-make many.zv <lines
