@@ -30,7 +30,7 @@ sheet_head() {
 <title>What was found · 检索结果</title>
 <style>
 :root { color-scheme: light dark; --ink: #1c1b19; --soft: #5f5b55; --paper: #faf8f4; --card: #fff; --line: #ddd8cf; --mark: #0a6b4f }
-@media (prefers-color-scheme: dark) { :root { --ink: #eeebe5; --soft: #aaa59b; --paper: #191817; --card: #242320; --line: #3b3934; --mark: #6fd3b0 } }
+@media (prefers-color-scheme: dark) { :root { --ink: #eeebe5; --soft: #aaa59b; --paper: #1b1a18; --card: #2a2724; --line: #3b3934; --mark: #6fd3b0 } }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 75rem; background: var(--paper); color: var(--ink);
 	font: 1rem/1.5 system-ui, "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif }
