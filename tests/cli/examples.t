@@ -28,6 +28,14 @@ is "README: training takes five commands" "$(wc -l <commands | tr -d ' ')" 5
 while read -r command <&3; do
 	ok "README: $command" sh -c "$(printf '%s\n' "$command" | sed 's/--steps 150/--steps 2/')"
 done 3<commands
+sed -n '/^## Search your photos/,/^## /s/^    //p' "$ZV_ROOT/README.md" >commands
+rm -f list photos.zv feats.zv
+is "README: a search takes five commands" "$(wc -l <commands | tr -d ' ')" 5
+while read -r command <&3; do
+	ok "README: $command" sh -c "$command"
+done 3<commands
+is "README: the photos are found" "$(sh -c "$(tail -n 1 commands)" | cut -f 2,4 | tr '\t\n' ' ,')" '1 photos/1.jpg,2 photos/2.jpg,'
+like "README: a second run computes nothing" "$(sh -c "$(sed -n '2s/-T/-v -T/p' commands)" 2>&1)" '* 0 pictures encoded, 0 failed, 2 already there'
 cd .. || exit 2
 
 ### batch/Makefile
