@@ -1,5 +1,5 @@
-# examples.t - what stands in examples/ runs, with a toy model: cache.sh, search.sh; and so do
-# the commands of README.md. (job.t has batch.mk, finetune.t demo.sh and finetune.sh, plot.t plot.sh.)
+# examples.t - what stands in examples/ runs, with a toy model: cache.sh; and so do the commands of
+# README.md. (job.t has batch.mk, search.t search.sh, finetune.t demo.sh and finetune.sh, plot.t plot.sh.)
 # shellcheck shell=sh
 # shellcheck source=tests/lib.sh
 . "$ZV_TESTS/lib.sh"
@@ -26,6 +26,14 @@ is "README: training takes five commands" "$(wc -l <commands | tr -d ' ')" 5
 while read -r command <&3; do
 	ok "README: $command" sh -c "$(printf '%s\n' "$command" | sed 's/--steps 150/--steps 2/')"
 done 3<commands
+sed -n '/^## Search your photos/,/^## /s/^    //p' "$ZV_ROOT/README.md" >commands
+rm -f list photos.zv feats.zv
+is "README: a search takes five commands" "$(wc -l <commands | tr -d ' ')" 5
+while read -r command <&3; do
+	ok "README: $command" sh -c "$command"
+done 3<commands
+is "README: the photos are found" "$(sh -c "$(tail -n 1 commands)" | cut -f 2,4 | tr '\t\n' ' ,')" '1 photos/1.jpg,2 photos/2.jpg,'
+like "README: a second run computes nothing" "$(sh -c "$(sed -n '2s/-T/-v -T/p' commands)" 2>&1)" '* 0 pictures encoded, 0 failed, 2 already there'
 cd .. || exit 2
 
 ### cache.sh
@@ -45,35 +53,4 @@ is "cache.sh ask: a picture that is not there" "$(sh "$examples/cache.sh" ask zi
 	'zv-cat: no record has the key "none.jpg"'
 status "cache.sh: usage" 2 sh "$examples/cache.sh" ask ziya
 like "cache.sh: usage is legible" "$(sh "$examples/cache.sh" 2>&1)" "usage: cache.sh update*keys CACHE*"
-
-### search.sh
-sort list >keys
-sh "$examples/search.sh" ziya photos.zv 'a dog on the beach' >found
-is "search.sh: all pictures, in order of probability" \
-	"$?:$(wc -l <found | tr -d ' '):$(sort -rn <found | cmp - found 2>&1)" "0:3:"
-is "search.sh: probabilities are those of zv-qformer --match" "$(cut -f2 found | sort)" "$(cat keys)"
-wanted=$(zv-qformer -m ziya --match -p 'a dog on the beach' photos.zv | zv-export --json -n itm | python3 -c '
-import json, math, sys
-for line in sys.stdin:
-    row = json.loads(line); no, yes = row["data"]
-    print("%.4f\t%s" % (1 / (1 + math.exp(no - yes)), row["key"]))' | sort -k1,1rn -k2)
-is "search.sh: ... computed elsewhere" "$(cat found)" "$wanted"
-is "search.sh: the best one only" "$(sh "$examples/search.sh" ziya photos.zv 'a dog on the beach' 1 | wc -l | tr -d ' ')" 1
-# The candidate is the picture with the largest dot product: the same from the .npy by Python.
-sh "$examples/search.sh" ziya photos.zv '雪人' 1 >found
-printf '雪人\n' | zv-qformer -m ziya --text | zv-export --stack -o text.npy
-is "search.sh: ... is the one that the matrix tells" "$(cut -f2 found)" "$(python3 - <<'PY'
-import ast, struct
-def load(path):
-    f = open(path, 'rb'); f.read(8); n = int.from_bytes(f.read(2), 'little')
-    shape = ast.literal_eval(f.read(n).decode())['shape']; data = f.read()
-    return shape, struct.unpack('<%df' % (len(data) // 4), data)
-(count, rows, width), x = load('photos.npy')
-_, t = load('text.npy')
-names = open('photos.txt').read().splitlines()
-score = lambda p: max(sum(a * b for a, b in zip(t, x[(p * rows + r) * width:][:width])) for r in range(rows))
-print(names[max(range(count), key=score)])
-PY
-)"
-status "search.sh: no such stream" 2 sh "$examples/search.sh" ziya none.zv text
 finish

@@ -7,6 +7,9 @@ if ! fixture_make; then
 	skip "examples of the manual pages" "a program or the model maker is not there"
 	finish
 fi
+# the model and the folder that zv(7) searches
+ln -s ziya emoji
+mkdir photos && cp cat.jpg photos/1.jpg && cp dog.jpg photos/2.jpg
 cd .. || exit 2
 
 # Commands of a page, each into a file: lines "$ command" in displays after .Sh EXAMPLES; lines "> "
