@@ -32,6 +32,10 @@ options:
       --beams N           beam search with N beams
       --repetition-penalty X
                           make tokens that the answer holds already less likely
+      --lookup            guess tokens from prompt and answer: the same answers, sooner
+                          where they repeat something
+      --cache TYPE        keep keys and values as f32, f16, int8, or as the model's
+                          weights (default model)
       --template NAME     prompt template (default: the model's)
       --stop TEXT         end the answer in front of TEXT; may be given several times
       --adapter FILE      LoRA adapter of the language model; may be given several times
@@ -121,7 +125,7 @@ while [ $# -gt 0 ]; do
 	esac
 	case $word in
 	-m | --model | -p | --prompt | -T | --files-from | -t | --threads | -o | --output | --max-new | --temperature | --top-k | \
-		--top-p | --seed | --beams | --repetition-penalty | --template | --stop | --adapter)
+		--top-p | --seed | --beams | --repetition-penalty | --cache | --template | --stop | --adapter)
 		[ $# -gt 0 ] || usage "option $word needs an argument"
 		value=$(quote "$1")
 		case $word in
@@ -148,7 +152,7 @@ while [ $# -gt 0 ]; do
 	-0 | --null) null=$word ;;
 	-v | -q | --verbose | --quiet | --strict) all="$all $word" ;;
 	--no-orient) encode="$encode $word" ;;
-	--json | --greedy | --sample) generate="$generate $word" ;;
+	--json | --greedy | --sample | --lookup) generate="$generate $word" ;;
 	-?*) usage "unknown option $word" ;;
 	*) operand "$word" ;;
 	esac

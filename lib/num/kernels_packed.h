@@ -17,7 +17,7 @@
 
 #include "base/packed.h"
 
-enum { PACKED_TILE = 8 }; /* rows of activations that are taken at once */
+enum { PACKED_TILE = 16 }; /* rows of activations that are taken at once */
 
 /* 16 outputs, a block of weights, of up to PACKED_TILE rows of activations:
  *     int8   y = (sum over groups of (float)S * scale) * w.scale

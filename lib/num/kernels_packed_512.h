@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LANES = 16, SPLIT_ROWS = 8 };
+enum { LANES = 16, SPLIT_ROWS = 8, WIDE_ROWS = 16 };
 typedef float vector __attribute__((vector_size(64)));
 typedef int32_t whole __attribute__((vector_size(64)));
 

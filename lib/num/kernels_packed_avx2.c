@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LANES = 8, SPLIT_ROWS = 2 };
+enum { LANES = 8, SPLIT_ROWS = 2, WIDE_ROWS = 8 };
 typedef float vector __attribute__((vector_size(32)));
 typedef int32_t whole __attribute__((vector_size(32)));
 

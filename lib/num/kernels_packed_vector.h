@@ -1,7 +1,8 @@
 /* kernels_packed_vector.h - the kernels of packed weights (kernels_packed.h), written once for
  * vectors of LANES 32-bit elements; the file of a CPU level defines these, the types vector (f32)
- * and whole (i32, and bytes), a few operations on them, and up to how many rows it has registers for
- * two sums of each row, so that additions need not wait for one another (SPLIT_ROWS).
+ * and whole (i32, and bytes), a few operations on them, up to how many rows it has registers for
+ * two sums of each row, so that additions need not wait for one another (SPLIT_ROWS), and how many
+ * rows it takes at once at most (WIDE_ROWS, 8 or 16), which share what makes weights of a line.
  *
  * Sums of integers may be taken in any order. What is f32 is multiplied and added as the portable
  * kernels do it, one rounding each.
@@ -16,6 +17,7 @@
 #include <string.h>
 
 enum {
+	AHEAD = 4352, /* bytes: four groups of int4, which are asked for while one is computed with */
 	PARTS = PACKED_ROWS / LANES, /* vectors of a line */
 	LINES = PACKED_GROUP / PACKED_STEP,
 };
@@ -62,22 +64,24 @@ static inline __attribute__((always_inline)) void group_int8(const struct packed
 	const size_t other = rows <= SPLIT_ROWS;
 	const int8_t *x = tile->x + row * tile->columns + g * PACKED_GROUP;
 	size_t lines = group_lines(tile, g);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
 	for (size_t r = 0; r < rows; r++) {
 		sum[r][0] = start_int8(tile->sum[(row + r) * tile->groups + g]);
 		sum[r][1] = (whole){ 0 };
 	}
 	line += part * sizeof(whole);
 	for (size_t l = 0; l < lines; l += 2, line += 2 * PACKED_LINE, x += 2 * PACKED_STEP) {
+		__builtin_prefetch(line + AHEAD);
+		__builtin_prefetch(line + AHEAD + PACKED_LINE);
 		whole one = ready_int8(load_bytes(line)), two = ready_int8(load_bytes(line + PACKED_LINE));
-#pragma GCC unroll 8
+#pragma GCC unroll 16
 		for (size_t r = 0; r < rows; r++) {
 			const int8_t *own = x + r * tile->columns;
 			sum[r][0] = dot_int8(sum[r][0], one, four_of(own));
 			sum[r][other] = dot_int8(sum[r][other], two, four_of(own + PACKED_STEP));
 		}
 	}
-#pragma GCC unroll 8
+#pragma GCC unroll 16
 	for (size_t r = 0; r < rows; r++) {
 		float *y = tile->y + (row + r) * PACKED_ROWS + part * LANES;
 		vector product = floats_of(sum[r][0] + sum[r][1]);
@@ -112,14 +116,15 @@ static inline __attribute__((always_inline)) void group_int4(const struct packed
 	const int8_t *x = tile->x + row * tile->columns + g * PACKED_GROUP;
 	const uint16_t *halves = (const uint16_t *)line + part * LANES;
 	size_t lines = group_lines(tile, g) / 2;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
 	for (size_t r = 0; r < rows; r++)
 		sum[r][0] = sum[r][1] = (whole){ 0 };
 	line += PACKED_LINE + part * sizeof(whole);
 	for (size_t l = 0; l < lines; l++, line += PACKED_LINE, x += 2 * PACKED_STEP) {
+		__builtin_prefetch(line + AHEAD);
 		whole both = load_bytes(line);
 		whole one = both & low, two = upper_nibbles(both) & low;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
 		for (size_t r = 0; r < rows; r++) {
 			const int8_t *own = x + r * tile->columns;
 			sum[r][0] = dot_int4(sum[r][0], one, four_of(own));
@@ -127,7 +132,7 @@ static inline __attribute__((always_inline)) void group_int4(const struct packed
 		}
 	}
 	vector scale = floats_of_halves(halves), minimum = floats_of_halves(halves + PACKED_ROWS);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
 	for (size_t r = 0; r < rows; r++) {
 		size_t at = (row + r) * tile->groups + g;
 		float *y = tile->y + (row + r) * PACKED_ROWS + part * LANES;
@@ -149,12 +154,15 @@ static inline __attribute__((always_inline)) void rows_int4(
 	}
 }
 
+/* Rows by WIDE_ROWS, then by powers of two. */
 static void int8(const struct packed_tile *tile)
 {
 	size_t row = 0, left = tile->rows;
-	if (left == PACKED_TILE) {
-		rows_int8(tile, 0, PACKED_TILE);
-		return;
+	for (; left >= WIDE_ROWS; left -= WIDE_ROWS, row += WIDE_ROWS)
+		rows_int8(tile, row, WIDE_ROWS);
+	if (left & 8) {
+		rows_int8(tile, row, 8);
+		row += 8;
 	}
 	if (left & 4) {
 		rows_int8(tile, row, 4);
@@ -171,9 +179,11 @@ static void int8(const struct packed_tile *tile)
 static void int4(const struct packed_tile *tile)
 {
 	size_t row = 0, left = tile->rows;
-	if (left == PACKED_TILE) {
-		rows_int4(tile, 0, PACKED_TILE);
-		return;
+	for (; left >= WIDE_ROWS; left -= WIDE_ROWS, row += WIDE_ROWS)
+		rows_int4(tile, row, WIDE_ROWS);
+	if (left & 8) {
+		rows_int4(tile, row, 8);
+		row += 8;
 	}
 	if (left & 4) {
 		rows_int4(tile, row, 4);

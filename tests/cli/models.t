@@ -33,7 +33,7 @@ check() {
 	ok "$label: soft prompt" reference near prompt prompt.ref 1e-5
 
 	ids=$(echo "$question" | zv-tokenize -m "$model")
-	zv-generate -m "$model" --raw --no-bos -p "$question" --greedy --ignore-eos --all-ids --max-new 5 \
+	zv-generate -m "$model" --cache f32 --raw --no-bos -p "$question" --greedy --ignore-eos --all-ids --max-new 5 \
 		--ids --logprobs --json -o answer prompt.zv
 	# shellcheck disable=SC2086
 	reference generate "$model" prompt.ref 5 $ids >answer.ref

@@ -37,6 +37,8 @@ zv-ask -m ziya --max-new 8 --json photo.jpg "$question" >out
 like "--json" "$(cat out)" '{"key":"photo.jpg","text":*'
 zv-ask -m ziya --max-new 8 --beams 2 --repetition-penalty 1.2 photo.jpg "$question" >out
 is "options are passed on" "$(cat out)" "$(pipeline photo.jpg "$question" '--beams 2 --repetition-penalty 1.2 --text-only')"
+zv-ask -m ziya --max-new 8 --lookup --cache int8 photo.jpg "$question" >out
+is "and how they are computed" "$(cat out)" "$(pipeline photo.jpg "$question" '--cache int8 --text-only')"
 zv-ask -m ziya --max-new 8 --sample --seed 3 --top-k 5 --top-p 0.9 --temperature 2 photo.jpg "$question" >out
 is "sampling options too" "$(cat out)" \
 	"$(pipeline photo.jpg "$question" '--sample --seed 3 --top-k 5 --top-p 0.9 --temperature 2 --text-only')"

@@ -22,7 +22,7 @@ answers() {
 	while IFS='	' read -r number key question _ options; do
 		case $options in *--beams*) all=--hypotheses ;; *) all= ;; esac
 		# shellcheck disable=SC2086
-		zv-cat -k "$key" "$an_prompts" | zv-generate --any-maker -q -m "$an_model" --json --ids --all-ids $all $options \
+		zv-cat -k "$key" "$an_prompts" | zv-generate --any-maker -q -m "$an_model" --cache f32 --json --ids --all-ids $all $options \
 			-p "$question" "$@" >"$an_to/$number.json" || echo "case $number failed"
 	done <cases.list
 }
@@ -90,7 +90,7 @@ seq 259 8 1597 | zv-tokenize -m hf-blip2 --decode >pieces.all
 zv-tokenize -m hf-blip2 pieces.all >pieces.ids
 paste pieces.ids pieces.all | awk -F'\t' '$1 ~ /^[0-9]+$/ && $2 != ""' >pieces.single
 cut -f 2 pieces.single >pieces
-zv-generate --any-maker -q -m hf-blip2 --score pieces --ignore-eos --all-ids --json -p '图片里有什么？' image0.zv >scores
+zv-generate --any-maker -q -m hf-blip2 --cache f32 --score pieces --ignore-eos --all-ids --json -p '图片里有什么？' image0.zv >scores
 python3 - "$zoo/hf-blip2" scores pieces.single >out 2>&1 <<'EOF'
 import json, math, struct, sys
 sys.dont_write_bytecode = True
@@ -125,6 +125,15 @@ if [ -d "$stories" ]; then
 		zv-generate -q -t $threads -m stories --no-image --raw --bos -p '' --max-new 200 --text-only >story
 		same "stories260k: 200 tokens of text, $threads threads" story wanted
 	done
+	for how in '--cache f32' '--cache f16' '--lookup' '--cache f16 --lookup'; do
+		# shellcheck disable=SC2086
+		zv-generate -q -m stories --no-image --raw --bos -p '' --max-new 200 --text-only $how >story
+		same "stories260k: the same text with $how" story wanted
+	done
+	zv-import -q -o brief --dtype bf16 stories || fail "zv-import --dtype bf16"
+	zv-generate -q -m brief --no-image --raw --bos -p '' --max-new 200 --text-only --cache f32 >brief.f32
+	zv-generate -q -m brief --no-image --raw --bos -p '' --max-new 200 --text-only >brief.f16
+	same "stories260k in bf16: keys and values in f16 tell what f32 does" brief.f32 brief.f16
 	wanted=$(python3 -c 'import json, sys
 print(*json.load(open(sys.argv[1]))["ids"][1:])' "$stories/logits-64x512.json")
 	is "stories260k: the first 63 ids" "$wanted" \
