@@ -134,8 +134,10 @@ SECONDS ?= 60
 fuzz:
 	@tests/fuzz/run -s $(SECONDS)
 
+# BENCH: parts of it, such as "encode" or "products" (tests/bench/run).
+BENCH ?=
 bench: programs
-	@ZV_BUILD="$(abspath $(BUILD))" sh tests/bench/run
+	@ZV_BUILD="$(abspath $(BUILD))" sh tests/bench/run $(BENCH)
 
 deps:
 	@.ci/deps build test
@@ -183,7 +185,7 @@ help:
 	@echo 'make lint         format, layers, sizes, manual pages, shell, both compilers'
 	@echo 'make asan         make check under the address and undefined-behaviour sanitizers'
 	@echo 'make fuzz         fuzz each parser for SECONDS=60 (needs clang)'
-	@echo 'make bench        measure speed'
+	@echo 'make bench        what the machine can do and what the stages make of it; BENCH=encode: a part'
 	@echo 'make install      to PREFIX=/usr/local (DESTDIR= in front); make uninstall removes it'
 	@echo 'make clean        remove build/ and build-*/'
 

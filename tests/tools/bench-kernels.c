@@ -5,48 +5,20 @@
  *
  * Times are the least of many. One thread is timed by the CPU time it takes.
  */
-#define _GNU_SOURCE
-#include "base/error.h"
-#include "base/memory.h"
+#include "../support/bench.h"
 #include "base/number.h"
-#include "base/threads.h"
 #include "num/attention_batch.h"
 #include "num/gradient.h"
 #include "num/kernels.h"
 #include "num/optimiser.h"
-#include "num/product.h"
 
 #include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 static double seconds = 0.3;
 
-static double now(void)
-{
-	struct timespec time;
-	clock_gettime(threads_count() > 1 ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID, &time);
-	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 _Noreturn static void fail(void)
 {
-	fprintf(stderr, "bench-kernels: %s\n", error_text());
-	exit(2);
-}
-
-static float *random_values(size_t count)
-{
-	float *values = memory_allocate(count, sizeof *values);
-	uint32_t state = 1;
-	if (!values)
-		fail();
-	for (size_t i = 0; i < count; i++) {
-		state = state * 1664525u + 1013904223u;
-		values[i] = (float)(state >> 8) * 0x1p-24f - 0.5f;
-	}
-	return values;
+	bench_fail("bench-kernels");
 }
 
 /* --- linear layers -------------------------------------------------------------------------------*/
@@ -102,14 +74,14 @@ static void time_layer(const struct layer *layer, int way, double *ours, double 
 {
 	*ours = *blis = 1e9;
 	int runs = 0, times = repeats(layer);
-	for (double end = now() + seconds; now() < end || runs < 5; runs++) {
-		double start = now();
+	for (double end = bench_now() + seconds; bench_now() < end || runs < 5; runs++) {
+		double start = bench_now();
 		for (int i = 0; i < times; i++)
 			run_blis(layer, way);
-		double middle = now();
+		double middle = bench_now();
 		for (int i = 0; i < times; i++)
 			run_ours(layer, way);
-		double after = now();
+		double after = bench_now();
 		*blis = middle - start < *blis ? middle - start : *blis;
 		*ours = after - middle < *ours ? after - middle : *ours;
 	}
@@ -119,9 +91,9 @@ static void bench_layer(struct shape shape)
 {
 	double work = 2e-9 * (double)(shape.rows * shape.in * shape.out);
 	for (int way = 0; way < WAYS; way++) {
-		struct layer layer = { shape, random_values(shape.rows * shape.in),
-			random_values(shape.in * shape.out), random_values(shape.rows * shape.out),
-			random_values(shape.in * shape.out) };
+		struct layer layer = { shape, bench_values(shape.rows * shape.in),
+			bench_values(shape.in * shape.out), bench_values(shape.rows * shape.out),
+			bench_values(shape.in * shape.out) };
 		double ours, blis;
 		time_layer(&layer, way, &ours, &blis);
 		ours /= repeats(&layer);
@@ -144,7 +116,7 @@ static void bench_attention(size_t count, size_t heads, size_t rows, size_t head
 	float *values[8];
 	struct attention_item *items = memory_allocate_zero(count, sizeof *items);
 	for (int i = 0; i < 8; i++)
-		values[i] = random_values(size);
+		values[i] = bench_values(size);
 	if (!items)
 		fail();
 	for (size_t i = 0; i < count; i++)
@@ -162,14 +134,14 @@ static void bench_attention(size_t count, size_t heads, size_t rows, size_t head
 		.items = items,
 		.count = count };
 	double best[2] = { 1e9, 1e9 };
-	for (double end = now() + seconds; now() < end;) {
-		double start = now();
+	for (double end = bench_now() + seconds; bench_now() < end;) {
+		double start = bench_now();
 		if (attention_batch_forward(&batch, values[3]) < 0)
 			fail();
-		double middle = now();
+		double middle = bench_now();
 		if (attention_batch_backward(&batch, values[4], values[5], values[6], values[7]) < 0)
 			fail();
-		double after = now();
+		double after = bench_now();
 		best[0] = middle - start < best[0] ? middle - start : best[0];
 		best[1] = after - middle < best[1] ? after - middle : best[1];
 	}
@@ -184,14 +156,14 @@ static void bench_attention(size_t count, size_t heads, size_t rows, size_t head
 
 static void bench_softmax(size_t rows)
 {
-	float *values = random_values(rows * rows);
+	float *values = bench_values(rows * rows);
 	double best = 1e9;
-	for (double end = now() + seconds; now() < end;) {
-		double start = now();
+	for (double end = bench_now() + seconds; bench_now() < end;) {
+		double start = bench_now();
 		for (int turn = 0; turn < 100; turn++)
 			for (size_t i = 0; i < rows; i++)
 				kernels_get()->softmax(values + i * rows, 1, rows);
-		double after = now();
+		double after = bench_now();
 		best = after - start < best ? after - start : best;
 	}
 	printf("softmax of %zux%zu: %.2f us\n", rows, rows, 1e4 * best);
@@ -219,13 +191,13 @@ static void bench_adamw(size_t millions)
 	struct step step = { .count = millions << 20, .piece = 1 << 14 };
 	double best = 1e9;
 	for (int i = 0; i < 4; i++)
-		step.values[i] = random_values(step.count);
+		step.values[i] = bench_values(step.count);
 	for (size_t i = 0; i < step.count; i++)
 		step.values[3][i] += 0.5f;
-	for (double end = now() + seconds; now() < end;) {
-		double start = now();
+	for (double end = bench_now() + seconds; bench_now() < end;) {
+		double start = bench_now();
 		threads_run(step.count / step.piece, step_piece, &step);
-		double after = now();
+		double after = bench_now();
 		best = after - start < best ? after - start : best;
 	}
 	printf("AdamW of %zu M parameters: %.1f ms, %.1f GB/s\n", millions, 1e3 * best,

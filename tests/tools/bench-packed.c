@@ -5,29 +5,16 @@
  * than f32 it is. Weights are 256 MiB of copies in rotation, so that they come from memory as in a
  * model.
  */
+#include "../support/bench.h"
 #include "base/dtype.h"
-#include "base/memory.h"
 #include "base/number.h"
 #include "base/packed.h"
-#include "base/threads.h"
 #include "num/linear.h"
-#include "num/product.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 enum { TYPES = 5, RUNS_LEAST = 5 };
 static const char types[TYPES] = { 'f', 'E', PACKED_BF16, PACKED_INT8, PACKED_INT4 };
-
-static double now(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void *allocate(size_t size)
 {
@@ -67,12 +54,12 @@ static double time_type(char type, size_t rows, size_t out, size_t in, double se
 	float *x = allocate(rows * in * sizeof *x), *y = allocate(rows * out * sizeof *y);
 	for (size_t i = 0; i < rows * in; i++)
 		x[i] = (float)next() * 0x1p-23f - 1;
-	for (double end = now() + seconds; now() < end || runs < RUNS_LEAST; runs++) {
+	for (double end = bench_now() + seconds; bench_now() < end || runs < RUNS_LEAST; runs++) {
 		struct linear linear = { (char *)weights + runs % copies * *size, type, out, in, NULL };
-		double start = now();
+		double start = bench_now();
 		if (linear_forward(&linear, x, 1, rows, y, LINEAR_STORE) < 0)
 			exit(2);
-		least = fmin(least, now() - start);
+		least = fmin(least, bench_now() - start);
 	}
 	memory_release(weights);
 	memory_release(x);
