@@ -12,13 +12,11 @@
 #include "base/threads.h"
 #include "base/version.h"
 #include "model/encode_maker.h"
-#include "model/known_pictures.h"
 #include "model/picture_file.h"
 #include "model/picture_queue.h"
 #include "model/vit.h"
 #include "num/product.h"
-#include "stream/rows.h"
-#include "stream/write.h"
+#include "stream/cache.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +29,8 @@ static struct {
 	const char *append, *key, *background;
 	int64_t size, batch, pixels_most, scans_most, memory_most;
 	int dtype, filter, math; /* positions in the tables of their names */
-	bool no_orient, partial, fast_decode;
+	struct option_list reuse;
+	bool no_orient, partial, fast_decode, wait, verify, by_name;
 } option = { .key = "-",
 	.batch = 8,
 	.pixels_most = 1 << 26,
@@ -41,9 +40,17 @@ static struct {
 
 static const struct option_entry options[] = {
 	{ 0, "append", "FILE", OPTION_TEXT, &option.append, 0, 0, NULL,
-	    "write FILE anew with what it holds and, behind it, the pictures that it\n"
-	    "does not hold yet (same name, bytes, model and preparation); a signal\n"
-	    "ends the work early and keeps what is done" },
+	    "write to the end of FILE and its index what they do not hold yet\n"
+	    "(same name, bytes, model and preparation); may be interrupted" },
+	{ 0, "reuse", "OLD", OPTION_LIST, &option.reuse, 0, 0, NULL,
+	    "copy from OLD what it holds instead of computing it; may be given\nseveral times" },
+	{ 0, "by-name", NULL, OPTION_FLAG, &option.by_name, 0, 0, NULL,
+	    "with --append and --reuse: a picture whose name is held counts as\n"
+	    "unchanged, its file is not read" },
+	{ 0, "verify", NULL, OPTION_FLAG, &option.verify, 0, 0, NULL,
+	    "with --append: read all that FILE holds first, and compute again\nwhat is damaged" },
+	{ 0, "wait", NULL, OPTION_FLAG, &option.wait, 0, 0, NULL,
+	    "with --append: wait while another process appends to FILE" },
 	{ 0, "key", "KEY", OPTION_TEXT, &option.key, 0, 0, NULL,
 	    "key of the picture on standard input (default \"-\")" },
 	{ 0, "size", "N", OPTION_WHOLE, &option.size, 1, 8192, NULL,
@@ -94,12 +101,11 @@ static struct {
 	struct vit *vit;
 	struct names *names;
 	struct maker maker;
-	struct known_pictures *known; /* NULL without --append */
-	struct writer *writer;        /* NULL under --append until there is something to add */
-	const char *path;             /* of the output; NULL: standard output */
-	struct stat replaced;         /* the file at path, if there is one (st_nlink > 0) */
-	float *pixels, *features;     /* of a batch */
-	struct rows_stored stored;    /* features of one picture in --dtype */
+	struct cache *cache;
+	const char *path;          /* of the output; NULL: standard output */
+	struct stat replaced;      /* the file at path, if there is one (st_nlink > 0) */
+	float *pixels, *features;  /* of a batch */
+	struct rows_stored stored; /* features of one picture in --dtype */
 	uint64_t encoded, failed, skipped;
 } state;
 
@@ -123,10 +129,18 @@ static int next_name(void *context, const char **name)
 	return found;
 }
 
+/* The features of a picture, as a cache knows them. */
+static struct holding_wanted wanted(const char *key, const struct digest *source)
+{
+	return (struct holding_wanted){ key, "vit", &state.maker.digest, source, NULL };
+}
+
+/* For the queue. */
 static bool is_known(void *context, const char *name, const struct digest *source)
 {
 	(void)context;
-	return known_pictures_has(state.known, key_name(name), source);
+	struct holding_wanted item = wanted(key_name(name), source);
+	return cache_has(state.cache, &item);
 }
 
 static void parse_background(struct picture_options *picture)
@@ -160,28 +174,12 @@ static struct picture_options picture_settings(void)
 	return picture;
 }
 
-/* The output, opened when the first record wants to go there: under --append a run that finds
- * nothing new leaves FILE as it is. */
-static struct writer *output(void)
-{
-	if (state.writer)
-		return state.writer;
-	state.writer = writer_open(state.path, WRITER_COMPRESSED);
-	if (!state.writer)
-		program_fail(state.path);
-	if (state.known && known_pictures_copy(state.known, state.writer) < 0)
-		program_fail(state.path);
-	return state.writer;
-}
-
 /* The end record; the file is in place after it. */
 static void finish_output(void)
 {
-	struct writer *writer = output();
-	if (state.known && known_pictures_put_failures(state.known, writer) < 0)
-		program_fail(state.path);
-	state.writer = NULL;
-	if (writer_finish(writer) < 0)
+	struct cache *cache = state.cache;
+	state.cache = NULL;
+	if (cache && cache_finish(cache) < 0)
 		program_fail(state.path);
 }
 
@@ -192,12 +190,11 @@ static void count_pictures(void)
 	    (unsigned long long)state.skipped);
 }
 
-/* Before the work ends early: under --append what was encoded so far is not lost. With --strict
- * that is so for signals alone; a failure leaves FILE as it was. */
+/* Before the work ends early: under --append what was encoded so far is not lost. */
 static void keep_what_is_done(void)
 {
 	progress_clear();
-	if (state.known && state.writer && (!common.strict || *interrupt_flag()))
+	if (option.append)
 		finish_output();
 }
 
@@ -217,15 +214,11 @@ static void put_failure(const struct prepared_picture *prepared, const char *key
 	message_failure(EXIT_ITEM, prepared->name, "%s", prepared->text);
 	state.failed++;
 	if (common.strict) {
-		progress_clear();
-		writer_abandon(state.writer);
+		keep_what_is_done();
+		cache_abandon(state.cache);
 		program_exit();
 	}
-	if (state.known && known_pictures_failed(state.known, key, prepared->text))
-		return;
-	if (state.known)
-		known_pictures_resolve(state.known, key);
-	if (writer_fail(output(), key, prepared->text,
+	if (cache_fail(state.cache, key, prepared->text,
 	        digest_is_zero(&prepared->source) ? NULL : &prepared->source) < 0)
 		program_fail(state.path);
 }
@@ -239,11 +232,23 @@ static void put_features(
 	record_tensor(&record, "vit", 'f', 2, shape);
 	record.source = prepared->source;
 	maker_stamp(&state.maker, &record);
+	struct holding_wanted item = wanted(key, &prepared->source);
+	cache_begin(state.cache, &item);
 	if (record_set_key(&record, key) < 0 ||
 	    rows_store(&state.stored, dtype, &record, features) < 0 ||
-	    rows_write(&state.stored, output()) < 0)
+	    cache_put_rows(state.cache, &state.stored) < 0)
 		program_fail(state.path);
 	state.encoded++;
+}
+
+/* A picture that is held already. */
+static void keep_picture(const struct prepared_picture *prepared, const char *key)
+{
+	bool read = !digest_is_zero(&prepared->source);
+	struct holding_wanted item = wanted(key, read ? &prepared->source : NULL);
+	if (cache_keep(state.cache, &item) < 0)
+		program_fail(state.path);
+	state.skipped++;
 }
 
 /* A finished picture, whatever became of it. features: of this one, when it is ready. */
@@ -263,11 +268,8 @@ static void put(struct prepared_picture *prepared, const float *features)
 		put_failure(prepared, key);
 		return;
 	}
-	/* it failed in an earlier run: FILE is written anew without that */
-	if (state.known && known_pictures_resolve(state.known, key))
-		output();
 	if (prepared->outcome == PICTURE_KNOWN)
-		state.skipped++;
+		keep_picture(prepared, key);
 	else
 		put_features(prepared, key, features);
 }
@@ -314,6 +316,8 @@ static void encode_batch(struct prepared_picture *batch, size_t count)
 		features += has_features ? feature_size : 0;
 		prepared_clear(&batch[i]);
 	}
+	if (cache_flush(state.cache) < 0)
+		program_fail(state.path);
 }
 
 static void run(const struct picture_options *picture)
@@ -325,13 +329,14 @@ static void run(const struct picture_options *picture)
 		.threads = (int)common.threads,
 		.depth = (size_t)option.batch + (size_t)common.threads,
 		.next = next_name,
-		.known = state.known ? is_known : NULL,
-		.stop = state.known ? interrupt_flag() : NULL,
+		.known = option.append || option.reuse.count ? is_known : NULL,
+		.by_name = option.by_name,
+		.stop = option.append ? interrupt_flag() : NULL,
 	};
 	struct prepared_picture batch[BATCH_MOST];
 	/* from the start of the queue on, the names belong to a thread of it */
 	progress_begin("pictures", names_count(state.names));
-	if (state.known)
+	if (option.append)
 		interrupt_hold_all();
 	struct picture_queue *queue = picture_queue_start(&plan);
 	if (!queue)
@@ -359,6 +364,10 @@ static void check_usage(int operands)
 {
 	if (option.append && common.output)
 		program_usage("--append and --output exclude each other");
+	if (!option.append && (option.verify || option.wait))
+		program_usage("--verify and --wait are about --append");
+	if (!option.append && option.reuse.count == 0 && option.by_name)
+		program_usage("--by-name is about --append and --reuse");
 	if (operands == 0 && !common.files_from && isatty(STDIN_FILENO))
 		program_usage("no pictures: give FILE... or -T LIST, or a picture on standard input");
 }
@@ -367,11 +376,23 @@ static void clean_up(void)
 {
 	vit_close(state.vit);
 	names_close(state.names);
-	known_pictures_release(state.known);
 	memory_release(state.pixels);
 	memory_release(state.features);
 	rows_clear(&state.stored);
 	threads_stop();
+}
+
+static void open_cache(void)
+{
+	const struct cache_plan plan = { .append = option.append,
+		.output = common.output,
+		.reuse = option.reuse.texts,
+		.reuse_count = option.reuse.count,
+		.wait = option.wait,
+		.verify = option.verify };
+	state.cache = cache_open(&plan);
+	if (!state.cache)
+		program_fail(NULL);
 }
 
 int main(int argc, char **argv)
@@ -386,7 +407,7 @@ int main(int argc, char **argv)
 	if (!state.path || stat(state.path, &state.replaced) < 0 || !S_ISREG(state.replaced.st_mode))
 		state.replaced.st_nlink = 0;
 	if (!option.append)
-		output();
+		open_cache(); /* what cannot be written shows before a model is opened */
 	if (threads_start((int)common.threads) < 0)
 		program_fail(NULL);
 	state.vit = vit_open(common.model, (int)option.size);
@@ -396,16 +417,14 @@ int main(int argc, char **argv)
 		picture.side_wanted = (uint32_t)vit_side(state.vit);
 	encode_maker(&state.maker, state.vit, (enum picture_filter)option.filter, &picture,
 	    rows_type(rows_types[option.dtype]));
-	if (option.append && !(state.known = known_pictures_read(option.append, &state.maker.digest)))
-		program_fail(option.append);
+	if (option.append)
+		open_cache();
 	allocate();
 	state.names = names_open(argv + first, argc - first, true);
 	if (!state.names)
 		program_fail(NULL);
 	run(&picture);
-	bool nothing_to_do = state.known && known_pictures_exist(state.known) && !state.writer;
-	if (!nothing_to_do)
-		finish_output();
+	finish_output();
 	die_if_interrupted();
 	if (common.verbose)
 		count_pictures();

@@ -432,14 +432,24 @@ int qformer_stage_text(struct qformer_stage *stage, const char *text)
 	return qformer_contrast_text(stage->qformer, stage->rows, stage->numbers);
 }
 
+static const char *const names[] = { [QFORMER_PROMPT] = "prompt",
+	[QFORMER_QUERY] = "qformer",
+	[QFORMER_CONTRAST] = "itc",
+	[QFORMER_MATCH] = "itm",
+	[QFORMER_CAPTION] = "",
+	[QFORMER_TEXT] = "itc" };
+
+const char *qformer_stage_identity(
+    struct qformer_stage *stage, const struct record *input, struct digest *maker)
+{
+	describe(stage, input ? &input->maker : NULL);
+	*maker = stage->maker.digest;
+	return names[stage->rules.use];
+}
+
 /* Shape and name of what this use gives. */
 static void result_tensor(const struct qformer_stage *stage, struct record *record)
 {
-	static const char *const names[] = { [QFORMER_PROMPT] = "prompt",
-		[QFORMER_QUERY] = "qformer",
-		[QFORMER_CONTRAST] = "itc",
-		[QFORMER_MATCH] = "itm",
-		[QFORMER_TEXT] = "itc" };
 	enum qformer_use use = stage->rules.use;
 	const struct qformer *qformer = stage->qformer;
 	uint64_t width = use == QFORMER_PROMPT  ? qformer_llm_width(qformer)

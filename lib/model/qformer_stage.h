@@ -36,6 +36,11 @@ void qformer_stage_close(struct qformer_stage *stage); /* NULL is fine */
 /* Was the model trained to know the question (QFORMER_PROMPT, QFORMER_QUERY)? */
 bool qformer_stage_wants_question(const struct qformer_stage *stage);
 
+/* Name and maker of what is made of a record of patch features (NULL: of a text). The name is
+ * static. */
+const char *qformer_stage_identity(
+    struct qformer_stage *stage, const struct record *input, struct digest *maker);
+
 /* Work is collected and then done together: pictures (qformer_stage_picture) and, for each, what
  * is wanted of it (qformer_stage_ask), until it is full or nothing more has come; then
  * qformer_stage_run(), the results, and qformer_stage_clear().

@@ -129,6 +129,12 @@ int index_next(const struct index *index, size_t *at, struct index_line *line)
 	return index_text_line(index->text, index->size, from, line, at) < 0 ? -1 : 1;
 }
 
+bool index_is_closed(const struct index *index, const struct index_line *last, uint64_t limit)
+{
+	struct stream_totals totals;
+	return index_end_read(index->descriptor, limit, last, &totals) == 0;
+}
+
 uint64_t index_checksum(const struct index *index)
 {
 	return index->head.chain;

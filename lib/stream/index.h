@@ -4,6 +4,8 @@
 #ifndef ZV_STREAM_INDEX_H
 #define ZV_STREAM_INDEX_H
 
+#include <stdbool.h>
+
 #include "stream/index_make.h"
 #include "stream/index_text.h"
 #include "stream/read.h"
@@ -28,6 +30,9 @@ int index_next(const struct index *index, size_t *at, struct index_line *line);
 
 /* All its lines, for an index that goes on where this one ends. */
 struct index_base index_base(const struct index *index);
+
+/* Does an end record close what lies in front of limit, the last tensor of which is in this line? */
+bool index_is_closed(const struct index *index, const struct index_line *last, uint64_t limit);
 
 /* Append the places of all samples with this key, failed items included, to the array *places of
  * *count elements (memory_release it in the end). 0 or -1. */
