@@ -320,27 +320,24 @@ static void test_writer_refuses(void)
 }
 
 /* Appending: the old file's bytes come first, its end record stays in the middle. */
-static void test_continue(void)
+static void test_append(void)
 {
 	struct digest digest;
 	struct bytes old, grown;
 	write_small("old.zv", WRITER_COMPRESSED, 1);
 	old = load("old.zv");
-	struct writer *writer = writer_open("old.zv", WRITER_COMPRESSED);
-	TAP_OK(writer_continue(writer, "old.zv") == 0, "append: the old file is taken over");
-	TAP_OK(writer_fail(writer, "x", "why", NULL) == 0, "append: a record more");
-	TAP_OK(writer_continue(writer, "old.zv") == -1, "append: not after a record");
+	int descriptor = open("old.zv", O_RDWR | O_APPEND | O_CLOEXEC);
+	struct writer *writer = writer_open_end("old.zv", descriptor);
+	TAP_OK(writer && writer_fail(writer, "x", "why", NULL) == 0, "append: a record more");
 	TAP_OK(writer_totals(writer).failures == 1, "append: only what is new is counted");
-	TAP_OK(writer_finish(writer) == 0, "append: written over the old file");
+	TAP_OK(writer_end(writer, NULL) == 0 && writer_leave(writer) == 0, "append: and an end record");
+	close(descriptor);
 	grown = load("old.zv");
 	TAP_OK(grown.size > old.size && memcmp(grown.at, old.at, old.size) == 0,
 	    "append: the old bytes are the same");
 	TAP_OK(read_memory(grown, false, &digest) == 5, "append: all records come back");
 	memory_release(old.at);
 	memory_release(grown.at);
-	writer = writer_open("new.zv", WRITER_COMPRESSED);
-	TAP_OK(writer_continue(writer, "absent.zv") == -1, "append: to a file that is absent");
-	writer_abandon(writer);
 	TAP_OK(!writer_open("absent/new.zv", WRITER_BARE) && error_kind() == ERROR_SYSTEM,
 	    "a writer into a directory that is absent");
 	TAP_OK(!reader_open("absent.zv") && error_kind() == ERROR_INPUT, "a reader of an absent file");
@@ -408,6 +405,6 @@ int main(void)
 	}
 	test_stored_frame();
 	test_writer_refuses();
-	test_continue();
+	test_append();
 	return tap_finish();
 }
