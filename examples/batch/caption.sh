@@ -41,7 +41,7 @@ mv "$todo.new" "$todo"
 	cut -f 1 "$todo" | sed 's/\\\\/\\/g' | zv-cat -K - "$features.zv" |
 		zv-qformer -m "$MODEL" -p "$prompt" | zv-generate -v -m "$MODEL" $GENERATE 2>&1 >>"$part"
 	echo $? >"$log.status"
-} 2>&1 | tee "$log" | grep --line-buffered -v '^zv-generate: [0-9]* records, ' >&2
+} 2>&1 | tee "$log" | grep --line-buffered -v -e '^zv-generate: [0-9]* records, ' -e '^zv-generate: keys and values in ' >&2
 [ "$(cat "$log.status")" -le 1 ] || exit 2
 rm -f "$log.status"
 fold

@@ -156,6 +156,7 @@ END
 		zv-qformer) set -- -m ziya --caption --max-length=4 odd.zv ;;
 		zv-tokenize) set -- -m ziya odd.txt ;;
 		zv-cmp) set -- -v odd.zv odd2.zv ;;
+		zv-search) set -- -Q odd.zv odd.zv ;;
 		zv-ask) set -- -m ziya "$odd" Describe ;;
 		*) set -- odd.zv ;;
 		esac
