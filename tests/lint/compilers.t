@@ -10,7 +10,7 @@ make -s BUILD="$scratch/made" "$scratch/made/text/train/caption_prompts.inc" >/d
 flags="$flags -I$scratch/made/text"
 cat >"$scratch/one" <<'ONE'
 case $2 in
-*_avx512.c) more=$AVX512 ;;
+*_avx512.c | *_amx.c) more=$AVX512 ;;
 *_avx2.c) more=$AVX2 ;;
 *_vnni.c) more=$VNNI ;;
 *_bf16.c) more=$BF16 ;;
@@ -35,7 +35,7 @@ done
 # kernels_vector.h and its like are the text of several files, each with vectors of its own.
 out=$(find lib -name '*.h' ! -name kernels_vector.h ! -name kernels_matrix.h ! -name kernels_gradient.h \
 	! -name optimiser_vector.h ! -name resize_vector.h ! -name kernels_packed_vector.h ! -name kernels_packed_512.h \
-	! -name kernels_brain_vector.h ! -name kernels_brain_512.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
+	! -name kernels_brain_vector.h ! -name kernels_brain_512.h ! -name kernels_tiles.h -print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
 	grep -v 'pragma once in main file')
 is "each header stands alone" "$out" ""
 out=$(make -n BUILD="$scratch/other" ARCHITECTURE=other programs 2>&1 | grep -n avx)
