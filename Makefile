@@ -35,7 +35,7 @@ AVX512_FLAGS = -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
 VNNI_FLAGS = $(AVX512_FLAGS) -mavx512vnni
 BF16_FLAGS = $(AVX512_FLAGS) -mavx512bf16
 else
-FOREIGN = %_avx2.c %_avx512.c %_vnni.c %_bf16.c
+FOREIGN = %_avx2.c %_avx512.c %_vnni.c %_bf16.c %_amx.c
 endif
 
 SOURCES = $(filter-out $(FOREIGN),$(foreach layer,$(LAYERS),$(wildcard lib/$(layer)/*.c)))
@@ -57,6 +57,7 @@ $(BUILD)/obj/lib/%_avx2.o: KERNEL_FLAGS = $(AVX2_FLAGS)
 $(BUILD)/obj/lib/%_avx512.o: KERNEL_FLAGS = $(AVX512_FLAGS)
 $(BUILD)/obj/lib/%_vnni.o: KERNEL_FLAGS = $(VNNI_FLAGS)
 $(BUILD)/obj/lib/%_bf16.o: KERNEL_FLAGS = $(BF16_FLAGS)
+$(BUILD)/obj/lib/%_amx.o: KERNEL_FLAGS = $(AVX512_FLAGS)
 
 # What objects were compiled with: when it changes, they are compiled anew.
 STAMP := $(strip $(CC) $(filter-out -Werror,$(ALL_CFLAGS)) $(AVX2_FLAGS) $(VNNI_FLAGS) $(BF16_FLAGS))

@@ -1,4 +1,5 @@
 /* cpu.c - the CPU's level and ZV_CPU (see cpu.h). */
+#define _DEFAULT_SOURCE /* syscall */
 #include "base/cpu.h"
 #include "base/error.h"
 
@@ -7,6 +8,9 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 static struct {
@@ -14,7 +18,7 @@ static struct {
 	enum cpu_level level;
 } cpu;
 
-static const char *const names[] = { "ref", "avx2", "avx512" };
+static const char *const names[] = { "ref", "avx2", "avx512", "amx" };
 
 #if defined(__x86_64__)
 /* Asked of the CPU itself: clang 14 does not know the word for __builtin_cpu_supports(). */
@@ -31,6 +35,23 @@ static bool has_bf16(void)
 	unsigned a, b, c, d;
 	return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5);
 }
+
+/* AMX's tiles, bf16 and int8, whose state the system saves once a process has asked for it: a right of
+ * the whole process. */
+static bool has_amx(void)
+{
+	enum { ASK = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+	const unsigned amx = 1u << 22 | 1u << 24 | 1u << 25, os_saves = 1u << 27;
+	const uint32_t tiles = 1u << 17 | 1u << TILE_DATA;
+	unsigned a, b, c, d;
+	uint32_t low, high;
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & os_saves))
+		return false;
+	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & amx) != amx)
+		return false;
+	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (low & tiles) == tiles && syscall(SYS_arch_prctl, ASK, TILE_DATA) == 0;
+}
 #endif
 
 /* What the CPU has and the operating system saves. */
@@ -42,7 +63,8 @@ static enum cpu_level detect(void)
 		return CPU_REF;
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 	    __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-		return CPU_AVX512;
+		return __builtin_cpu_supports("avx512vnni") && has_bf16() && has_amx() ? CPU_AMX
+		                                                                       : CPU_AVX512;
 	return CPU_AVX2;
 #else
 	return CPU_REF;
@@ -57,10 +79,10 @@ int cpu_start(void)
 	const char *wanted = getenv("ZV_CPU");
 	if (wanted && wanted[0]) {
 		level = CPU_REF;
-		while (level <= CPU_AVX512 && strcmp(names[level], wanted) != 0)
+		while (level <= CPU_AMX && strcmp(names[level], wanted) != 0)
 			level++;
-		if (level > CPU_AVX512)
-			return error_system("ZV_CPU: \"%s\" is none of ref, avx2, avx512", wanted);
+		if (level > CPU_AMX)
+			return error_system("ZV_CPU: \"%s\" is none of ref, avx2, avx512, amx", wanted);
 		if (level > best)
 			return error_system(
 			    "ZV_CPU: this CPU has no %s, the most it can is %s", wanted, names[best]);
@@ -84,7 +106,7 @@ int cpu_forced(void)
 int cpu_has_vnni(void)
 {
 #if defined(__x86_64__)
-	return cpu.level == CPU_AVX512 && __builtin_cpu_supports("avx512vnni");
+	return cpu.level >= CPU_AVX512 && __builtin_cpu_supports("avx512vnni");
 #else
 	return 0;
 #endif
@@ -93,7 +115,7 @@ int cpu_has_vnni(void)
 int cpu_has_bf16(void)
 {
 #if defined(__x86_64__)
-	return cpu.level == CPU_AVX512 && has_bf16();
+	return cpu.level >= CPU_AVX512 && has_bf16();
 #else
 	return 0;
 #endif

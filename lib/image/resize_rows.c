@@ -15,6 +15,7 @@ const struct resize_kernels *resize_kernels_get(void)
 {
 #if defined(__x86_64__)
 	switch (cpu_level()) {
+	case CPU_AMX:
 	case CPU_AVX512:
 		return &resize_avx512;
 	case CPU_AVX2:

@@ -19,7 +19,7 @@
 
 enum { PACKED_TILE = 16 }; /* rows of activations that are taken at once */
 
-/* 16 outputs, a block of weights, of up to PACKED_TILE rows of activations:
+/* 16 outputs, a block of weights, of some rows of activations:
  *     int8   y = (sum over groups of (float)S * scale) * w.scale
  *     int4   y =  sum over groups of scale * ((float)S * w.scale + sum * w.minimum)
  * S: the sum of products of integers in a group; sum: that of the activations alone. */
@@ -37,6 +37,8 @@ struct packed_kernels {
 	void (*quantise)(const float *x, size_t n, int8_t *values, float *scale, float *sum);
 	void (*int8)(const struct packed_tile *tile);
 	void (*int4)(const struct packed_tile *tile);
+	size_t rows;       /* that a tile has at most: PACKED_TILE, or more */
+	void (*end)(void); /* behind a number of tiles; may be NULL */
 };
 
 extern const struct packed_kernels packed_ref, packed_avx2, packed_avx512, packed_vnni;

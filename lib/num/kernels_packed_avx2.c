@@ -88,6 +88,6 @@ static inline whole dot_int8(whole sum, whole weights, whole x)
 
 #include "num/kernels_packed_vector.h"
 
-const struct packed_kernels packed_avx2 = { quantise, int8, int4 };
+const struct packed_kernels packed_avx2 = { quantise, int8, int4, PACKED_TILE, NULL };
 
 #endif

@@ -123,4 +123,4 @@ static void int4(const struct packed_tile *tile)
 	}
 }
 
-const struct packed_kernels packed_ref = { quantise, int8, int4 };
+const struct packed_kernels packed_ref = { quantise, int8, int4, PACKED_TILE, NULL };

@@ -116,7 +116,7 @@ int linear_forward(const struct linear *linear, const float *x, size_t items, si
 	size_t few = forward.kernels->few_rows;
 	if (packed_is(linear->dtype) || rows <= (linear->in * linear->out < SMALL ? few / 4 : few))
 		return linear_decode(linear, x, items * rows, y, then);
-	if (cpu_level() == CPU_AVX512)
+	if (cpu_level() >= CPU_AVX512)
 		return linear_turned(linear, x, items * rows, y, then);
 	if (linear->dtype != 'f' && scratch_reserve(forward.columns * linear->in) < 0)
 		return -1;

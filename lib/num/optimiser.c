@@ -36,6 +36,7 @@ const struct optimiser *optimiser_get(void)
 {
 #if defined(__x86_64__)
 	switch (cpu_level()) {
+	case CPU_AMX:
 	case CPU_AVX512:
 		return &optimiser_avx512;
 	case CPU_AVX2:

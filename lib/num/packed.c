@@ -11,6 +11,7 @@ enum {
 	PASS = 1024,      /* rows that are int8 at once: bounds the memory */
 	CHUNK_BLOCKS = 2, /* of one chunk of outputs */
 	CHUNK_OUT = CHUNK_BLOCKS * PACKED_ROWS,
+	TILE_MOST = 32, /* rows of a tile of any level */
 };
 
 /* Rows as int8, kept from call to call: one thread at a time computes. */
@@ -60,14 +61,14 @@ static void put(const struct run *run, const float *sums, float *y, size_t out)
 
 static void run_tile(const struct run *run, size_t row, size_t out)
 {
-	float sums[PACKED_TILE * PACKED_ROWS];
+	float sums[TILE_MOST * PACKED_ROWS];
 	size_t left = run->rows - row;
 	struct packed_tile tile = {
 		.block = (const uint8_t *)run->linear->weight + out / PACKED_ROWS * run->block,
 		.x = narrow.values + row * run->columns,
 		.scale = narrow.scale + row * run->groups,
 		.sum = run->sum + row * run->groups,
-		.rows = left < PACKED_TILE ? left : PACKED_TILE,
+		.rows = left < run->packed->rows ? left : run->packed->rows,
 		.columns = run->columns,
 		.groups = run->groups,
 		.y = sums,
@@ -86,9 +87,11 @@ static void run_chunk(void *context, size_t chunk, int worker)
 	const struct run *run = context;
 	size_t total = run->linear->out, first = chunk * CHUNK_OUT;
 	size_t end = total - first < CHUNK_OUT ? total : first + CHUNK_OUT;
-	for (size_t row = 0; row < run->rows; row += PACKED_TILE)
+	for (size_t row = 0; row < run->rows; row += run->packed->rows)
 		for (size_t out = first; out < end; out += PACKED_ROWS)
 			run_tile(run, row, out);
+	if (run->packed->end)
+		run->packed->end();
 	for (size_t row = 0; row < run->rows && run->then == LINEAR_GELU; row++)
 		run->kernels->gelu(run->y + row * total + first, NULL, end - first);
 }

@@ -19,6 +19,7 @@ static bool started;
 static int architecture(enum cpu_level level)
 {
 	switch (level) {
+	case CPU_AMX:
 	case CPU_AVX512:
 #if defined(BLIS_CONFIG_SKX)
 		return BLIS_ARCH_SKX;

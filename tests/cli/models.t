@@ -131,4 +131,9 @@ status 'mended, it is' 0 zv-encode -m damaged -o out.zv 1.ppm
 
 like 'a level that is none' "$(ZV_CPU=fast zv-encode -m f32 1.ppm 2>&1 >/dev/null)" '*ZV_CPU*"fast"*ref, avx2, avx512*'
 status 'is trouble' 2 env ZV_CPU=fast zv-encode -m f32 -o out.zv 1.ppm
+if ZV_CPU=amx zv-encode -m f32 -o out.zv 1.ppm 2>error; then
+	skip 'AMX is refused where it is not' 'this CPU has it'
+else
+	like 'AMX is refused where it is not' "$(cat error)" '*ZV_CPU: this CPU has no amx, the most it can is *'
+fi
 finish

@@ -10,7 +10,7 @@ make -s BUILD="$scratch/made" "$scratch/made/text/train/caption_prompts.inc" >/d
 flags="$flags -I$scratch/made/text"
 cat >"$scratch/one" <<'ONE'
 case $2 in
-*_avx512.c) more=$AVX512 ;;
+*_avx512.c | *_amx.c) more=$AVX512 ;;
 *_avx2.c) more=$AVX2 ;;
 *_vnni.c) more=$VNNI ;;
 *_bf16.c) more=$BF16 ;;
@@ -33,7 +33,7 @@ for compiler in gcc clang; do
 	*) pass "$compiler takes everything without a warning" ;; esac
 done
 # kernels_vector.h and its like are the text of several files, each with vectors of its own.
-out=$(find lib -name '*.h' ! -name '*_vector.h' ! -name '*_512.h' ! -name kernels_matrix.h ! -name kernels_gradient.h \
+out=$(find lib -name '*.h' ! -name '*_vector.h' ! -name '*_512.h' ! -name kernels_matrix.h ! -name kernels_gradient.h ! -name kernels_tiles.h \
 	-print0 | FLAGS="$flags" xargs -0 -P "$(nproc)" -I {} sh "$scratch/one" "${CC:-cc}" {} |
 	grep -v 'pragma once in main file')
 is "each header stands alone" "$out" ""

@@ -23,10 +23,11 @@ fi
 #   reader_open_memory     streams in memory, which fuzzing and embedding need
 #   saves_most             what recomputation saves
 #   template_parse         templates in memory, as above
+#   tiles_are_right        the check of AMX at first use, run over tiles with faults
 contract='answer_add checkpoint_find contrast_of
 	contrast_train generate_of generate_run match_draw optimiser_ref product_run_threads
 	qformer_forward qformer_image_new
-	reader_open_memory saves_most template_parse'
+	reader_open_memory saves_most template_parse tiles_are_right'
 
 for source in lib/*/*.c cmd/*.c; do
 	object=$ZV_BUILD/obj/${source%.c}.o
