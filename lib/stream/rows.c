@@ -43,6 +43,12 @@ bool rows_are_scales(const struct record *first, const struct record *second)
 	       strcmp(second->name + size, suffix) == 0;
 }
 
+void rows_scale_name(const char *name, char scale_name[RECORD_NAME_MOST + 1])
+{
+	snprintf(scale_name, RECORD_NAME_MOST + 1, "%.*s%s",
+	    (int)(RECORD_NAME_MOST + 1 - sizeof suffix), name, suffix);
+}
+
 /* Do the scales belong to such values, and are they numbers? */
 static int check_scales(
     const struct rows *rows, const struct record *record, const struct record *scale)
@@ -167,7 +173,8 @@ int rows_join(struct reader *reader, struct record *record, void **values)
 	return 0;
 }
 
-void rows_quantise(const float *row, size_t width, int8_t *values, float *scale)
+/* One row: values [width] and its scale. */
+static void quantise(const float *row, size_t width, int8_t *values, float *scale)
 {
 	float largest = 0;
 	for (size_t i = 0; i < width; i++)
@@ -186,8 +193,8 @@ static int store_int8(struct rows_stored *stored, const float *values)
 		return error_input("a scalar has no rows to store as int8");
 	if (strlen(record->name) + sizeof suffix > sizeof scale->name)
 		return error_input("name \"%s\" is too long for int8", record->name);
-	record_tensor(scale, record->name, 'f', record->dimensions - 1, record->shape);
-	snprintf(scale->name + strlen(scale->name), sizeof suffix, "%s", suffix);
+	record_tensor(scale, "", 'f', record->dimensions - 1, record->shape);
+	rows_scale_name(record->name, scale->name);
 	memcpy(scale->key, record->key, sizeof scale->key);
 	scale->maker = record->maker;
 	scale->source = record->source;
@@ -199,7 +206,7 @@ static int store_int8(struct rows_stored *stored, const float *values)
 	if (memory_grow(&stored->payloads[1], &stored->room[1], count, sizeof(float)) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		rows_quantise(values + i * width, width, (int8_t *)stored->payloads[0] + i * width,
+		quantise(values + i * width, width, (int8_t *)stored->payloads[0] + i * width,
 		    (float *)stored->payloads[1] + i);
 	return 0;
 }
@@ -220,16 +227,6 @@ int rows_store(
 	if (dtype == 'b')
 		return store_int8(stored, values);
 	dtype_from_f32(dtype, values, stored->payloads[0], (size_t)elements);
-	return 0;
-}
-
-int rows_write(const struct rows_stored *stored, struct writer *writer)
-{
-	for (int i = 0; i < stored->count; i++) {
-		struct record record = stored->records[i];
-		if (writer_put(writer, &record, stored->payloads[i]) < 0)
-			return -1;
-	}
 	return 0;
 }
 

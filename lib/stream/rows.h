@@ -30,6 +30,8 @@ struct rows {
 bool rows_are_numbers(const struct record *record);
 /* Is second the scales of first? By their names; whether the shapes fit is rows_open()'s. */
 bool rows_are_scales(const struct record *first, const struct record *second);
+/* What the scales of a tensor are called. */
+void rows_scale_name(const char *name, char scale_name[RECORD_NAME_MOST + 1]);
 
 /* View a tensor (scale: the record behind it and its payload, or NULL). 0, or -1 with ERROR_INPUT:
  * neither floats nor i8 with scales, no dimension, other shapes, a scale that is not finite. */
@@ -60,10 +62,6 @@ struct rows_stored {
  * not count) as dtype, a letter of rows_type(). 0, or -1: memory, or a scalar as int8. */
 int rows_store(
     struct rows_stored *stored, char dtype, const struct record *like, const float *values);
-int rows_write(const struct rows_stored *stored, struct writer *writer); /* 0 or -1 */
 void rows_clear(struct rows_stored *stored);
-
-/* One row: values [width] and its scale. */
-void rows_quantise(const float *row, size_t width, int8_t *values, float *scale);
 
 #endif
