@@ -7,8 +7,9 @@
 #include "base/progress.h"
 #include "base/version.h"
 #include "stream/frame.h"
-#include "stream/index.h"
+#include "stream/holdings.h"
 #include "stream/key_set.h"
+#include "stream/rows.h"
 #include "stream/sample.h"
 #include "stream/stack.h"
 
@@ -22,7 +23,7 @@ static struct {
 	struct option_list keys, names;
 	const char *key_file, *stack_key;
 	int64_t limit, skip, split;
-	bool stack, unstack, bare, salvage, no_failed;
+	bool stack, unstack, bare, salvage, no_failed, newest;
 } option = { .limit = INT64_MAX, .stack_key = "stack" };
 
 static const struct option_entry options[] = {
@@ -35,6 +36,8 @@ static const struct option_entry options[] = {
 	{ 0, "skip", "N", OPTION_WHOLE, &option.skip, 0, 0x1p53, NULL,
 	    "pass over the first N samples of the selection" },
 	{ 0, "limit", "N", OPTION_WHOLE, &option.limit, 0, 0x1p53, NULL, "take at most N samples" },
+	{ 0, "newest", NULL, OPTION_FLAG, &option.newest, 0, 0, NULL,
+	    "leave out what later records of a file supersede" },
 	{ 0, "no-failed", NULL, OPTION_FLAG, &option.no_failed, 0, 0, NULL, "leave failed items out" },
 	{ 0, "salvage", NULL, OPTION_FLAG, &option.salvage, 0, 0, NULL,
 	    "take what is whole in damaged files, say what is lost" },
@@ -62,7 +65,7 @@ static const struct program program = {
 	.output = "one tensor stream, with one end record",
 	.examples = { "zv-cat shard1.zv shard2.zv -o all.zv",
 	    "zv-cat -k cat.jpg photos.zv | zv-qformer -m ziya | zv-generate -m ziya",
-	    "zv-cat --split 1000 -o part photos.zv", "zv-cat --stack feats.zv -o matrix.zv", NULL },
+	    "zv-cat --newest photos.zv -o tidy.zv", "zv-cat --stack feats.zv -o matrix.zv", NULL },
 	.see_also = "zv-ls(1), zv-index(1), zv-export(1), zvt(5)",
 };
 
@@ -132,13 +135,15 @@ static bool name_is_wanted(const char *name)
 	return option.names.count == 0;
 }
 
-/* Drop the parts whose name is not wanted; false if none is left. */
+/* Drop the parts whose name is not wanted, but not the scales of one that is; false if none is
+ * left. */
 static bool select_parts(struct sample *sample)
 {
 	int kept = 0;
 	for (int i = 0; i < sample->count; i++) {
 		struct sample_part *part = &sample->parts[i];
-		if (name_is_wanted(part->record.name)) {
+		bool scales = kept > 0 && rows_are_scales(&sample->parts[kept - 1].record, &part->record);
+		if (scales || name_is_wanted(part->record.name)) {
 			struct sample_part other = sample->parts[kept];
 			sample->parts[kept++] = *part;
 			*part = other;
@@ -212,58 +217,131 @@ static int compare_places(const void *a, const void *b)
 	return (left->skip > right->skip) - (left->skip < right->skip);
 }
 
-/* Copy the records at places, in the order of the file. False: the limit is reached. */
+/* Has this failed item been made good by a later record of its key? */
+static bool is_made_good(struct index *index, const struct record *record, uint64_t offset)
+{
+	struct reader_place *places = NULL;
+	size_t count = 0, capacity = 0;
+	bool found = false;
+	if (index_places(index, record->key, &places, &count, &capacity) < 0)
+		give_up(NULL);
+	for (size_t i = 0; i < count; i++)
+		found |= places[i].offset > offset;
+	memory_release(places);
+	return found;
+}
+
+/* Copy the samples at places, in the order of the file. False: the limit is reached. */
 static bool copy_places(
     struct index *index, const struct reader_place *places, size_t count, const char *name)
 {
-	struct sample sample = { .count = 0 };
+	progress_begin("samples", count);
 	for (size_t i = 0; i < count; i++) {
-		struct record record;
-		void *payload;
-		if (index_read(index, &places[i], NULL, &record, &payload) < 0) {
+		struct sample sample;
+		if (index_read(index, &places[i], NULL, &sample) < 0) {
 			report_damage(name);
 			break;
 		}
+		const struct record *record = &sample.parts[0].record;
 		/* The index is believed only as far as the records bear it out. */
-		if (!key_set_has(state.keys, record.key) ||
-		    (sample.count > 0 && strcmp(sample.parts[0].record.key, record.key) != 0)) {
-			error_input("index leads to \"%.200s\"; run zv-index", record.key);
-			memory_release(payload);
+		if (state.keys && !key_set_has(state.keys, record->key)) {
+			error_input("index leads to \"%.200s\"; run zv-index", record->key);
+			sample_clear(&sample);
 			report_damage(name);
 			break;
 		}
-		if (sample_add(&sample, &record, payload) < 0)
-			give_up(name);
-		if (!record.more && !take_sample(&sample, name))
+		if (option.newest && is_failed(&sample) && is_made_good(index, record, places[i].offset))
+			sample_clear(&sample);
+		else if (!take_sample(&sample, name))
 			return false;
-		if (i + 1 == count && sample.count > 0) {
-			error_input(
-			    "index lacks parts of \"%.200s\"; run zv-index", sample.parts[0].record.key);
-			report_damage(name);
-		}
+		progress_update(i + 1);
 	}
-	sample_clear(&sample);
+	progress_clear();
 	return true;
 }
 
-/* Copy the wanted keys through the index: *go_on as cat_file() gives it back. False: there is no
- * index that fits, read the file itself. */
-static bool cat_indexed(const char *name, bool *go_on)
+/* Places of samples, in the order of the file. */
+struct places {
+	struct reader_place *at;
+	size_t count, capacity;
+};
+
+static void add_place(struct places *places, struct reader_place place)
 {
-	struct index *index = index_open(name);
-	if (!index)
-		return false;
-	struct reader_place *places = NULL;
-	size_t count = 0, capacity = 0;
+	if (memory_grow(
+	        (void **)&places->at, &places->capacity, places->count + 1, sizeof *places->at) < 0)
+		give_up(NULL);
+	places->at[places->count++] = place;
+}
+
+static void sort_places(struct places *places)
+{
+	if (places->count > 1)
+		qsort(places->at, places->count, sizeof *places->at, compare_places);
+}
+
+/* All samples that no later one supersedes, and the failed items. */
+static struct places newest_places(struct index *index)
+{
+	struct places places = { 0 };
+	struct reader_place place;
+	struct holdings *holdings = holdings_read(index);
+	if (!holdings)
+		give_up(NULL);
+	for (uint32_t i = 1; i < holdings_count(holdings); i++)
+		if (holdings_newest_of(holdings, i) == i)
+			add_place(&places, holdings_place(holdings, i));
+	for (size_t i = 0; holdings_failure(holdings, i, &place); i++)
+		add_place(&places, place);
+	holdings_release(holdings);
+	sort_places(&places);
+	return places;
+}
+
+static struct places places_of_keys(struct index *index, const char *name)
+{
+	struct places places = { 0 };
 	bool found;
 	const char *key;
 	for (size_t i = 0; (key = key_set_at(state.keys, i, &found)); i++)
-		if (index_places(index, key, &places, &count, &capacity) < 0)
+		if (index_places(index, key, &places.at, &places.count, &places.capacity) < 0)
 			give_up(name);
-	if (count > 1)
-		qsort(places, count, sizeof *places, compare_places);
-	*go_on = copy_places(index, places, count, name);
-	memory_release(places);
+	sort_places(&places);
+	return places;
+}
+
+/* Those of a that are in b as well. */
+static void keep_common(struct places *a, const struct places *b)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < a->count; i++)
+		if (b->count > 0 && bsearch(&a->at[i], b->at, b->count, sizeof *b->at, compare_places))
+			a->at[kept++] = a->at[i];
+	a->count = kept;
+}
+
+/* Copy the wanted keys, or with --newest what is not superseded, through the index: *go_on as
+ * cat_file() gives it back. False: there is no index that fits, read the file itself. */
+static bool cat_indexed(const char *name, bool *go_on)
+{
+	struct index *index = index_open(name);
+	if (!index && option.newest) {
+		error_input("--newest wants an index: %s", error_text());
+		report_damage(name);
+	}
+	if (!index)
+		return option.newest;
+	struct places newest = { 0 }, places = { 0 };
+	if (option.newest)
+		newest = newest_places(index);
+	if (state.keys)
+		places = places_of_keys(index, name);
+	if (state.keys && option.newest)
+		keep_common(&places, &newest);
+	const struct places *chosen = state.keys ? &places : &newest;
+	*go_on = copy_places(index, chosen->at, chosen->count, name);
+	memory_release(newest.at);
+	memory_release(places.at);
 	index_close(index);
 	return true;
 }
@@ -287,7 +365,8 @@ static bool cat_file(const char *name)
 	struct sample sample;
 	bool go_on = true;
 	int found;
-	if (state.keys && !option.salvage && strcmp(name, "-") != 0 && cat_indexed(name, &go_on))
+	bool through_index = (state.keys && strcmp(name, "-") != 0) || option.newest;
+	if (through_index && !option.salvage && cat_indexed(name, &go_on))
 		return go_on;
 	struct reader *reader = reader_open(name);
 	if (!reader) {
@@ -344,6 +423,8 @@ static void check_usage(void)
 {
 	if (option.stack && option.unstack)
 		program_usage("--stack and --unstack exclude each other");
+	if (option.newest && option.salvage)
+		program_usage("--newest and --salvage exclude each other");
 	if (option.split && !common.output)
 		program_usage("--split needs -o FILE, the beginning of the files' names");
 	if (option.split && option.stack)

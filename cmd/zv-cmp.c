@@ -9,7 +9,7 @@
 #include "stream/compare.h"
 #include "stream/frame.h"
 #include "stream/packed_record.h"
-#include "stream/read.h"
+#include "stream/rows.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -78,7 +78,8 @@ static void open_side(struct side *side, const char *path)
 	side->last = &side->first;
 }
 
-/* A packed matrix is compared by the values that it stands for, also with one that is not. */
+/* A packed matrix, like rows of int8, is compared by the values that it stands for, also with one
+ * that is not. */
 static int unpack(struct held *held)
 {
 	void *values;
@@ -105,9 +106,10 @@ static struct held *read_record(struct side *side)
 		return NULL;
 	}
 	struct held *held = memory_allocate_zero(1, sizeof *held);
-	if (held) {
+	if (held && rows_join(side->reader, &record, &held->payload) == 0) {
 		held->record = record;
-		held->payload = reader_take_payload(side->reader);
+		if (!held->payload)
+			held->payload = reader_take_payload(side->reader);
 	}
 	if (!held || !held->payload || unpack(held) < 0)
 		stop(reader_name(side->reader));

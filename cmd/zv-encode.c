@@ -2,7 +2,6 @@
  * Threads decode ahead (model/picture_queue.h) while this one runs the model over whatever is
  * ready, up to --batch pictures at a time.
  */
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
@@ -13,12 +12,11 @@
 #include "base/threads.h"
 #include "base/version.h"
 #include "model/encode_maker.h"
-#include "model/known_pictures.h"
 #include "model/picture_file.h"
 #include "model/picture_queue.h"
 #include "model/vit.h"
 #include "num/product.h"
-#include "stream/write.h"
+#include "stream/cache.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,16 +29,25 @@ static struct {
 	const char *append, *key, *background;
 	int64_t size, batch, pixels_most, scans_most, memory_most;
 	int dtype, filter; /* positions in the tables above */
-	bool no_orient, partial, fast_decode;
+	struct option_list reuse;
+	bool no_orient, partial, fast_decode, wait, verify, by_name;
 } option = {
 	.key = "-", .batch = 8, .pixels_most = 1 << 26, .scans_most = 500, .memory_most = 512 << 20
 };
 
 static const struct option_entry options[] = {
 	{ 0, "append", "FILE", OPTION_TEXT, &option.append, 0, 0, NULL,
-	    "write FILE anew with what it holds and, behind it, the pictures that it\n"
-	    "does not hold yet (same name, bytes, model and preparation); a signal\n"
-	    "ends the work early and keeps what is done" },
+	    "write to the end of FILE and its index what they do not hold yet\n"
+	    "(same name, bytes, model and preparation); may be interrupted" },
+	{ 0, "reuse", "OLD", OPTION_LIST, &option.reuse, 0, 0, NULL,
+	    "copy from OLD what it holds instead of computing it; may be given\nseveral times" },
+	{ 0, "by-name", NULL, OPTION_FLAG, &option.by_name, 0, 0, NULL,
+	    "with --append and --reuse: a picture whose name is held counts as\n"
+	    "unchanged, its file is not read" },
+	{ 0, "verify", NULL, OPTION_FLAG, &option.verify, 0, 0, NULL,
+	    "with --append: read all that FILE holds first, and compute again\nwhat is damaged" },
+	{ 0, "wait", NULL, OPTION_FLAG, &option.wait, 0, 0, NULL,
+	    "with --append: wait while another process appends to FILE" },
 	{ 0, "key", "KEY", OPTION_TEXT, &option.key, 0, 0, NULL,
 	    "key of the picture on standard input (default \"-\")" },
 	{ 0, "size", "N", OPTION_WHOLE, &option.size, 1, 8192, NULL,
@@ -57,8 +64,8 @@ static const struct option_entry options[] = {
 	    "blend transparent pixels with this colour (default: drop alpha)" },
 	{ 0, "partial", NULL, OPTION_FLAG, &option.partial, 0, 0, NULL,
 	    "take truncated JPEGs; what is missing is grey (default: they fail)" },
-	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
-	    "store features as f32 (default), bf16 or f16" },
+	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, rows_types,
+	    "store features as f32 (default), bf16, f16, or int8 with a scale\nfor each row" },
 	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
 	    "encode up to N pictures at a time if so many are ready (default 8)" },
 	{ 0, "max-pixels", "N", OPTION_SIZE, &option.pixels_most, 1, 0x1p32, NULL,
@@ -88,12 +95,11 @@ static struct {
 	struct vit *vit;
 	struct names *names;
 	struct maker maker;
-	struct known_pictures *known; /* NULL without --append */
-	struct writer *writer;        /* NULL under --append until there is something to add */
-	const char *path;             /* of the output; NULL: standard output */
-	struct stat replaced;         /* the file at path, if there is one (st_nlink > 0) */
-	float *pixels, *features;     /* of a batch */
-	void *converted;              /* features of one picture in --dtype */
+	struct cache *cache;
+	const char *path;          /* of the output; NULL: standard output */
+	struct stat replaced;      /* the file at path, if there is one (st_nlink > 0) */
+	float *pixels, *features;  /* of a batch */
+	struct rows_stored stored; /* features of one picture in --dtype */
 	uint64_t encoded, failed, skipped;
 } state;
 
@@ -117,10 +123,18 @@ static int next_name(void *context, const char **name)
 	return found;
 }
 
+/* The features of a picture, as a cache knows them. */
+static struct holding_wanted wanted(const char *key, const struct digest *source)
+{
+	return (struct holding_wanted){ key, "vit", &state.maker.digest, source, NULL };
+}
+
+/* For the queue. */
 static bool is_known(void *context, const char *name, const struct digest *source)
 {
 	(void)context;
-	return known_pictures_has(state.known, key_name(name), source);
+	struct holding_wanted item = wanted(key_name(name), source);
+	return cache_has(state.cache, &item);
 }
 
 static void parse_background(struct picture_options *picture)
@@ -154,28 +168,12 @@ static struct picture_options picture_settings(void)
 	return picture;
 }
 
-/* The output, opened when the first record wants to go there: under --append a run that finds
- * nothing new leaves FILE as it is. */
-static struct writer *output(void)
-{
-	if (state.writer)
-		return state.writer;
-	state.writer = writer_open(state.path, WRITER_COMPRESSED);
-	if (!state.writer)
-		program_fail(state.path);
-	if (state.known && known_pictures_copy(state.known, state.writer) < 0)
-		program_fail(state.path);
-	return state.writer;
-}
-
 /* The end record; the file is in place after it. */
 static void finish_output(void)
 {
-	struct writer *writer = output();
-	if (state.known && known_pictures_put_failures(state.known, writer) < 0)
-		program_fail(state.path);
-	state.writer = NULL;
-	if (writer_finish(writer) < 0)
+	struct cache *cache = state.cache;
+	state.cache = NULL;
+	if (cache && cache_finish(cache) < 0)
 		program_fail(state.path);
 }
 
@@ -186,12 +184,11 @@ static void count_pictures(void)
 	    (unsigned long long)state.skipped);
 }
 
-/* Before the work ends early: under --append what was encoded so far is not lost. With --strict
- * that is so for signals alone; a failure leaves FILE as it was. */
+/* Before the work ends early: under --append what was encoded so far is not lost. */
 static void keep_what_is_done(void)
 {
 	progress_clear();
-	if (state.known && state.writer && (!common.strict || *interrupt_flag()))
+	if (option.append)
 		finish_output();
 }
 
@@ -211,15 +208,11 @@ static void put_failure(const struct prepared_picture *prepared, const char *key
 	message_failure(EXIT_ITEM, prepared->name, "%s", prepared->text);
 	state.failed++;
 	if (common.strict) {
-		progress_clear();
-		writer_abandon(state.writer);
+		keep_what_is_done();
+		cache_abandon(state.cache);
 		program_exit();
 	}
-	if (state.known && known_pictures_failed(state.known, key, prepared->text))
-		return;
-	if (state.known)
-		known_pictures_resolve(state.known, key);
-	if (writer_fail(output(), key, prepared->text,
+	if (cache_fail(state.cache, key, prepared->text,
 	        digest_is_zero(&prepared->source) ? NULL : &prepared->source) < 0)
 		program_fail(state.path);
 }
@@ -227,20 +220,29 @@ static void put_failure(const struct prepared_picture *prepared, const char *key
 static void put_features(
     const struct prepared_picture *prepared, const char *key, const float *features)
 {
-	char dtype = dtype_from_name(dtype_stored[option.dtype]);
+	char dtype = rows_type(rows_types[option.dtype]);
 	uint64_t shape[2] = { vit_tokens(state.vit), vit_width(state.vit) };
-	const void *payload = features;
 	struct record record;
-	record_tensor(&record, "vit", dtype, 2, shape);
+	record_tensor(&record, "vit", 'f', 2, shape);
 	record.source = prepared->source;
 	maker_stamp(&state.maker, &record);
-	if (option.dtype) {
-		dtype_from_f32(dtype, features, state.converted, (size_t)(shape[0] * shape[1]));
-		payload = state.converted;
-	}
-	if (record_set_key(&record, key) < 0 || writer_put(output(), &record, payload) < 0)
+	struct holding_wanted item = wanted(key, &prepared->source);
+	cache_begin(state.cache, &item);
+	if (record_set_key(&record, key) < 0 ||
+	    rows_store(&state.stored, dtype, &record, features) < 0 ||
+	    cache_put_rows(state.cache, &state.stored) < 0)
 		program_fail(state.path);
 	state.encoded++;
+}
+
+/* A picture that is held already. */
+static void keep_picture(const struct prepared_picture *prepared, const char *key)
+{
+	bool read = !digest_is_zero(&prepared->source);
+	struct holding_wanted item = wanted(key, read ? &prepared->source : NULL);
+	if (cache_keep(state.cache, &item) < 0)
+		program_fail(state.path);
+	state.skipped++;
 }
 
 /* A finished picture, whatever became of it. features: of this one, when it is ready. */
@@ -260,11 +262,8 @@ static void put(struct prepared_picture *prepared, const float *features)
 		put_failure(prepared, key);
 		return;
 	}
-	/* it failed in an earlier run: FILE is written anew without that */
-	if (state.known && known_pictures_resolve(state.known, key))
-		output();
 	if (prepared->outcome == PICTURE_KNOWN)
-		state.skipped++;
+		keep_picture(prepared, key);
 	else
 		put_features(prepared, key, features);
 }
@@ -311,6 +310,8 @@ static void encode_batch(struct prepared_picture *batch, size_t count)
 		features += has_features ? feature_size : 0;
 		prepared_clear(&batch[i]);
 	}
+	if (cache_flush(state.cache) < 0)
+		program_fail(state.path);
 }
 
 static void run(const struct picture_options *picture)
@@ -322,13 +323,14 @@ static void run(const struct picture_options *picture)
 		.threads = (int)common.threads,
 		.depth = (size_t)option.batch + (size_t)common.threads,
 		.next = next_name,
-		.known = state.known ? is_known : NULL,
-		.stop = state.known ? interrupt_flag() : NULL,
+		.known = option.append || option.reuse.count ? is_known : NULL,
+		.by_name = option.by_name,
+		.stop = option.append ? interrupt_flag() : NULL,
 	};
 	struct prepared_picture batch[BATCH_MOST];
 	/* from the start of the queue on, the names belong to a thread of it */
 	progress_begin("pictures", names_count(state.names));
-	if (state.known)
+	if (option.append)
 		interrupt_hold_all();
 	struct picture_queue *queue = picture_queue_start(&plan);
 	if (!queue)
@@ -348,8 +350,7 @@ static void allocate(void)
 	size_t feature_size = vit_tokens(state.vit) * vit_width(state.vit);
 	state.pixels = memory_allocate(3 * side * side * batch, sizeof *state.pixels);
 	state.features = memory_allocate(feature_size * batch, sizeof *state.features);
-	state.converted = option.dtype ? memory_allocate(feature_size, 2) : NULL;
-	if (!state.pixels || !state.features || (option.dtype && !state.converted))
+	if (!state.pixels || !state.features)
 		program_fail(NULL);
 }
 
@@ -357,6 +358,10 @@ static void check_usage(int operands)
 {
 	if (option.append && common.output)
 		program_usage("--append and --output exclude each other");
+	if (!option.append && (option.verify || option.wait))
+		program_usage("--verify and --wait are about --append");
+	if (!option.append && option.reuse.count == 0 && option.by_name)
+		program_usage("--by-name is about --append and --reuse");
 	if (operands == 0 && !common.files_from && isatty(STDIN_FILENO))
 		program_usage("no pictures: give FILE... or -T LIST, or a picture on standard input");
 }
@@ -365,11 +370,23 @@ static void clean_up(void)
 {
 	vit_close(state.vit);
 	names_close(state.names);
-	known_pictures_release(state.known);
 	memory_release(state.pixels);
 	memory_release(state.features);
-	memory_release(state.converted);
+	rows_clear(&state.stored);
 	threads_stop();
+}
+
+static void open_cache(void)
+{
+	const struct cache_plan plan = { .append = option.append,
+		.output = common.output,
+		.reuse = option.reuse.texts,
+		.reuse_count = option.reuse.count,
+		.wait = option.wait,
+		.verify = option.verify };
+	state.cache = cache_open(&plan);
+	if (!state.cache)
+		program_fail(NULL);
 }
 
 int main(int argc, char **argv)
@@ -384,7 +401,7 @@ int main(int argc, char **argv)
 	if (!state.path || stat(state.path, &state.replaced) < 0 || !S_ISREG(state.replaced.st_mode))
 		state.replaced.st_nlink = 0;
 	if (!option.append)
-		output();
+		open_cache(); /* what cannot be written shows before a model is opened */
 	if (threads_start((int)common.threads) < 0)
 		program_fail(NULL);
 	state.vit = vit_open(common.model, (int)option.size);
@@ -393,17 +410,15 @@ int main(int argc, char **argv)
 	if (option.fast_decode)
 		picture.side_wanted = (uint32_t)vit_side(state.vit);
 	encode_maker(&state.maker, state.vit, (enum picture_filter)option.filter, &picture,
-	    dtype_from_name(dtype_stored[option.dtype]));
-	if (option.append && !(state.known = known_pictures_read(option.append, &state.maker.digest)))
-		program_fail(option.append);
+	    rows_type(rows_types[option.dtype]));
+	if (option.append)
+		open_cache();
 	allocate();
 	state.names = names_open(argv + first, argc - first, true);
 	if (!state.names)
 		program_fail(NULL);
 	run(&picture);
-	bool nothing_to_do = state.known && known_pictures_exist(state.known) && !state.writer;
-	if (!nothing_to_do)
-		finish_output();
+	finish_output();
 	die_if_interrupted();
 	if (common.verbose)
 		count_pictures();

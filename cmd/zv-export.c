@@ -3,6 +3,7 @@
  */
 #include "base/message.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/names.h"
 #include "base/program.h"
 #include "base/progress.h"
@@ -11,7 +12,7 @@
 #include "stream/export.h"
 #include "stream/frame.h"
 #include "stream/key_set.h"
-#include "stream/read.h"
+#include "stream/rows.h"
 
 #include <string.h>
 
@@ -129,17 +130,12 @@ static void stop_if_strict(void)
 		program_exit();
 }
 
-/* Hand one record on; false if it is damaged. Nothing can follow a failed write; an unsuitable
+/* Hand one record on. Nothing can follow a failed write; an unsuitable
  * record is left out. */
-static bool take_record(struct export *export, struct reader *reader, const struct record *record)
+static void put_record(struct export *export, const struct reader *reader,
+    const struct record *record, const void *payload)
 {
 	size_t size = (size_t)record->payload_size;
-	if ((wanted && !key_set_has(wanted, record->key)) ||
-	    (record->kind == RECORD_TENSOR && !name_is_wanted(record->name)))
-		return true;
-	const void *payload = reader_payload(reader);
-	if (!payload)
-		return false;
 	if (record->kind == RECORD_FAILED) {
 		message_failure(EXIT_ITEM, reader_name(reader), "\"%s\" failed: %.*s", record->key,
 		    (int)(size < 500 ? size : 500), (const char *)payload);
@@ -157,7 +153,22 @@ static bool take_record(struct export *export, struct reader *reader, const stru
 	} else {
 		exported++;
 	}
-	return true;
+}
+
+/* Hand on the record just read, int8 with its scales as f32; false if it is damaged. */
+static bool take_record(struct export *export, struct reader *reader, struct record *record)
+{
+	if ((wanted && !key_set_has(wanted, record->key)) ||
+	    (record->kind == RECORD_TENSOR && !name_is_wanted(record->name)))
+		return true;
+	void *values;
+	if (rows_join(reader, record, &values) < 0)
+		return false;
+	const void *payload = values ? values : reader_payload(reader);
+	if (payload)
+		put_record(export, reader, record, payload);
+	memory_release(values);
+	return payload != NULL;
 }
 
 /* An input (NULL: the list of them) could not be read to its end. */

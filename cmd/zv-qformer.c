@@ -3,7 +3,6 @@
  * list of entries holds what is to be written, in the order of the input.
  */
 #define _GNU_SOURCE
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/message.h"
@@ -17,6 +16,7 @@
 #include "model/features.h"
 #include "model/outlet.h"
 #include "model/qformer_stage.h"
+#include "model/result_output.h"
 #include "num/product.h"
 #include "stream/sample_queue.h"
 #include "text/keyed.h"
@@ -28,7 +28,9 @@
 
 static struct {
 	bool query, contrast, match, caption, text, keyed, no_clean, text_only;
-	const char *prompt, *questions, *pairs;
+	bool wait, verify;
+	struct option_list reuse;
+	const char *prompt, *questions, *pairs, *append;
 	int64_t most, least_length, most_length, batch;
 	int dtype;
 } option = { .most = 35, .most_length = 30, .batch = 8 };
@@ -69,8 +71,17 @@ static const struct option_entry options[] = {
 	  "with --text and --match: cut texts at N ids (default 35)" },
 	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, BATCH_MOST, NULL,
 	  "compute up to N results together if their pictures are there\n(default 8)" },
-	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
-	  "store results as f32 (default), bf16 or f16" },
+	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, rows_types,
+	  "store results as f32 (default), bf16, f16, or int8 with a scale\nfor each row" },
+	{ 0, "append", "FILE", OPTION_TEXT, &option.append, 0, 0, NULL,
+	  "write to the end of FILE and its index what they do not hold yet\n"
+	  "(same name, features, text, model); may be interrupted" },
+	{ 0, "reuse", "OLD", OPTION_LIST, &option.reuse, 0, 0, NULL,
+	  "copy from OLD what it holds instead of computing it; may be\ngiven several times" },
+	{ 0, "verify", NULL, OPTION_FLAG, &option.verify, 0, 0, NULL,
+	  "with --append: read all that FILE holds first, and compute\nagain what is damaged" },
+	{ 0, "wait", NULL, OPTION_FLAG, &option.wait, 0, 0, NULL,
+	  "with --append: wait while another process appends to FILE" },
 	{ 0 },
 };
 
@@ -87,7 +98,7 @@ static const struct program program = {
 	          "      -0 each ends with a zero byte and carries no escapes",
 	.examples = { "zv-encode -m ziya photo.jpg | zv-qformer -m ziya | zv-generate -m ziya -p 'What "
 	              "is this?'",
-	    "zv-qformer -m ziya --contrast photos.zv -o feats.zv",
+	    "zv-qformer -m ziya --contrast photos.zv --append feats.zv",
 	    "echo 'a dog on the beach' | zv-qformer -m ziya --text | zv-ls", NULL },
 	.see_also = "zv-encode(1), zv-generate(1), zv-tokenize(1), zvt(5)",
 };
@@ -96,25 +107,26 @@ static const struct program program = {
 /* What is to be written: a result, or a failure, from here or from upstream. */
 struct entry {
 	char *key;
-	const char *text;     /* that goes with the result, or NULL */
-	char *own;            /* the same, when it came with the picture */
-	size_t result;        /* its number in the stage */
-	char *failure;        /* the reason, or NULL */
-	struct digest source; /* of a failure */
+	struct result_identity identity; /* with the text that goes with the result */
+	char *own;                       /* that text, when it came with the picture */
+	bool held;                       /* there is nothing to compute */
+	size_t result;                   /* else its number in the stage */
+	char *failure;                   /* the reason, or NULL */
 	struct sample *upstream;
 };
 
 static struct {
 	enum qformer_use use;
 	struct qformer_stage *stage;
-	bool remarked;         /* that there is no question */
-	bool damaged;          /* an input could not be read to its end */
-	struct keyed *keyed;   /* --questions or --pairs */
-	struct writer *writer; /* NULL with --caption, */
-	struct outlet outlet;  /* which writes text */
+	bool remarked;             /* that there is no question */
+	bool damaged;              /* an input could not be read to its end */
+	struct keyed *keyed;       /* --questions or --pairs */
+	struct cache *cache;       /* NULL with --caption, */
+	struct outlet outlet;      /* which writes text */
+	struct rows_stored stored; /* a result */
 	struct entry *entries;
 	size_t entry_count, entry_capacity;
-	uint64_t read, written, failed;
+	uint64_t read, written, failed, held;
 } work;
 
 static void check_options(void)
@@ -146,6 +158,12 @@ static void check_options(void)
 		program_usage("--json and --text-only are about the lines of --caption");
 	if (common.json && (option.text_only || (common.null && !common.files_from)))
 		program_usage("--json does not go with --text-only or --null");
+	if ((option.append || option.reuse.count) && option.caption)
+		program_usage("--append and --reuse are about tensors, not about --caption");
+	if (option.append && common.output)
+		program_usage("--append and --output exclude each other");
+	if (!option.append && (option.verify || option.wait))
+		program_usage("--verify and --wait are about --append");
 	if (option.keyed && !option.text)
 		program_usage("--keyed needs --text");
 	if (option.prompt &&
@@ -160,7 +178,7 @@ static void open_stage(void)
 		.most = (size_t)option.most,
 		.caption_least = (size_t)option.least_length,
 		.caption_most = (size_t)option.most_length,
-		.dtype = dtype_from_name(dtype_stored[option.dtype]),
+		.dtype = rows_type(rows_types[option.dtype]),
 		.batch = (size_t)option.batch };
 	work.stage = qformer_stage_open(common.model, &rules);
 	if (!work.stage)
@@ -174,21 +192,40 @@ static void open_files(void)
 		error_as(ERROR_SYSTEM);
 		program_fail(path);
 	}
+	const struct cache_plan plan = { option.append, common.output, option.reuse.texts,
+		option.reuse.count, option.wait, option.verify };
 	if (work.use == QFORMER_CAPTION)
 		work.outlet.output = output_open(common.output);
 	else
-		work.writer = writer_open(common.output, WRITER_COMPRESSED);
-	if (!work.outlet.output && !work.writer)
-		program_fail(common.output);
+		work.cache = cache_open(&plan);
+	if (!work.outlet.output && !work.cache)
+		program_fail(work.use == QFORMER_CAPTION ? common.output : NULL);
 	work.outlet.form = (struct reply_form){
 		.json = common.json, .text_only = option.text_only, .null = common.null
 	};
 }
 
-/* Under --strict, or when input is missing: no end record, no file. */
+/* Where results go, for messages. */
+static const char *place(void)
+{
+	return option.append ? option.append : common.output;
+}
+
+static void finish(void)
+{
+	struct cache *cache = work.cache;
+	work.cache = NULL;
+	if (cache ? cache_finish(cache) : output_commit(work.outlet.output))
+		program_fail(place());
+}
+
+/* Under --strict, or when input is missing: no end record, no file. Only --append keeps what is
+ * done. */
 _Noreturn static void stop(void)
 {
-	writer_abandon(work.writer);
+	if (option.append)
+		finish();
+	cache_abandon(work.cache);
 	output_abandon(work.outlet.output);
 	program_exit();
 }
@@ -200,9 +237,9 @@ static void put_failure(const char *key, const char *reason, const struct digest
 	work.failed++;
 	if (common.strict)
 		stop();
-	if (work.writer ? writer_fail(work.writer, key, reason, source)
-	                : outlet_failure(&work.outlet, key, reason))
-		program_fail(common.output);
+	if (work.cache ? cache_fail(work.cache, key, reason, source)
+	               : outlet_failure(&work.outlet, key, reason))
+		program_fail(place());
 }
 
 /* The same for the recorded reason. */
@@ -215,22 +252,18 @@ static void fail_item(const char *key, const struct digest *source)
 	put_failure(key, reason, source);
 }
 
-/* Write a result as a sample, with a text beside it (NULL: none). 0 or -1: only it has failed. */
-static int put_sample(const char *key, size_t result, const char *text_name, const char *text)
+/* Write a result as a sample, with its text beside it. 0 or -1: only it has failed. */
+static int put_sample(const struct result_identity *identity, size_t result)
 {
-	struct record record, beside;
-	const void *payload = qformer_stage_record(work.stage, result, &record);
-	if (!payload)
-		return -1;
-	record.more = text != NULL;
-	if (record_set_key(&record, key) || writer_put(work.writer, &record, payload))
+	struct record record;
+	char dtype = rows_type(rows_types[option.dtype]);
+	const char *text_name = work.use == QFORMER_MATCH ? "text" : "question";
+	const float *numbers = qformer_stage_record(work.stage, result, &record);
+	if (!numbers ||
+	    result_put(work.cache, identity, &record, numbers, dtype, text_name, &work.stored))
 		return -1;
 	work.written++;
-	if (!text)
-		return 0;
-	uint64_t size = strlen(text);
-	record_tensor(&beside, text_name, 'B', 1, &size);
-	return record_set_key(&beside, key) || writer_put(work.writer, &beside, text) ? -1 : 0;
+	return 0;
 }
 
 static int put_caption(const char *key, size_t result)
@@ -246,33 +279,33 @@ static int put_caption(const char *key, size_t result)
 }
 
 /* A failure from upstream goes on downstream. */
-static void put_upstream(struct sample *sample)
+static void put_upstream(const struct sample *sample)
 {
-	const struct sample_part *part = &sample->parts[0];
-	char reason[1024];
-	snprintf(reason, sizeof reason, "%.*s",
-	    (int)(part->record.payload_size < 1000 ? part->record.payload_size : 1000),
-	    (const char *)part->payload);
+	const struct record *record = &sample->parts[0].record;
+	size_t size = record->payload_size < 1000 ? (size_t)record->payload_size : 1000;
+	char *reason = memory_text(sample->parts[0].payload, size);
 	message_raise(EXIT_ITEM);
 	work.failed++;
 	if (common.strict) {
-		message_failure(EXIT_ITEM, part->record.key, "failed upstream");
+		message_failure(EXIT_ITEM, record->key, "failed upstream");
 		stop();
 	}
-	if (work.writer ? sample_write(work.writer, sample)
-	                : outlet_failure(&work.outlet, part->record.key, reason))
-		program_fail(common.output);
+	if (!reason || (work.cache ? cache_fail(work.cache, record->key, reason, &record->source)
+	                           : outlet_failure(&work.outlet, record->key, reason)))
+		program_fail(place());
+	memory_release(reason);
 }
 
 static void put_result(const struct entry *entry)
 {
-	const char *text_name = work.use == QFORMER_MATCH ? "text" : "question";
-	if (work.use == QFORMER_CAPTION
-	        ? put_caption(entry->key, entry->result)
-	        : put_sample(entry->key, entry->result, text_name, entry->text)) {
+	int status = entry->held                   ? result_keep(work.cache, &entry->identity)
+	             : work.use == QFORMER_CAPTION ? put_caption(entry->key, entry->result)
+	                                           : put_sample(&entry->identity, entry->result);
+	work.held += entry->held && status == 0;
+	if (status) {
 		if (work.keyed)
-			error_context("\"%.200s\"", entry->text);
-		fail_item(entry->key, &entry->source);
+			error_context("\"%.200s\"", entry->identity.text);
+		fail_item(entry->key, &entry->identity.source);
 	}
 }
 
@@ -282,7 +315,7 @@ static void put_entry(struct entry *entry)
 		put_upstream(entry->upstream);
 		sample_clear(entry->upstream);
 	} else if (entry->failure) {
-		put_failure(entry->key, entry->failure, &entry->source);
+		put_failure(entry->key, entry->failure, &entry->identity.source);
 	} else {
 		put_result(entry);
 	}
@@ -301,6 +334,8 @@ static void flush(void)
 		put_entry(&work.entries[i]);
 	work.entry_count = 0;
 	qformer_stage_clear(work.stage);
+	if (work.cache && cache_flush(work.cache))
+		program_fail(place());
 }
 
 static char *copy(const char *text)
@@ -318,7 +353,8 @@ static struct entry *add_entry(const char *key, const struct digest *source)
 	        sizeof *work.entries))
 		program_fail(NULL);
 	struct entry *entry = &work.entries[work.entry_count++];
-	*entry = (struct entry){ .key = copy(key), .source = *source };
+	*entry = (struct entry){ .key = copy(key) };
+	entry->identity = (struct result_identity){ .key = entry->key, .source = *source };
 	return entry;
 }
 
@@ -341,55 +377,76 @@ static void add_upstream(struct sample *sample)
 	sample->count = 0;
 }
 
-/* The result for the present picture and a text (NULL: none). The entry, or NULL with a recorded
- * error. */
-static struct entry *add_result(const struct record *record, const char *text)
+/* The sample at hand. Its features are taken when the first result has to be computed. */
+struct picture {
+	struct sample *sample;
+	bool taken;
+};
+
+/* Ask for a result about the picture: 0 or -1. */
+static int ask(struct picture *picture, const char *text, size_t *result)
 {
-	size_t result;
+	if (!picture->taken && qformer_stage_picture(work.stage, picture->sample))
+		return -1;
+	picture->taken = true;
+	if (qformer_stage_full(work.stage))
+		flush();
+	return qformer_stage_ask(work.stage, text, result);
+}
+
+/* The result for the picture and a text (NULL: none), held or to be computed. The entry, or NULL
+ * with a recorded error. */
+static struct entry *add_result(struct picture *picture, const char *text)
+{
+	struct sample_part *part = sample_find(picture->sample, "vit");
+	const struct record *record = part ? &part->record : &picture->sample->parts[0].record;
+	struct result_identity identity = {
+		.key = record->key, .text = text, .source = record->source
+	};
+	size_t result = 0;
 	if (qformer_stage_wants_question(work.stage) && !text && !work.remarked) {
 		message_note(NULL, "this model's Q-Former wants to know the question, see --prompt");
 		work.remarked = true;
 	}
-	if (qformer_stage_full(work.stage))
-		flush();
-	if (qformer_stage_ask(work.stage, text, &result))
+	identity.name = qformer_stage_identity(work.stage, record, &identity.maker);
+	bool held = work.cache && result_held(work.cache, &identity);
+	if (!held && ask(picture, text, &result))
 		return NULL;
 	struct entry *entry = add_entry(record->key, &record->source);
+	identity.key = entry->key;
+	entry->identity = identity;
 	entry->result = result;
-	entry->text = text;
+	entry->held = held;
 	return entry;
 }
 
 /* All texts that belong to the picture; one that fails does not take the others with it. */
-static void add_keyed(const struct record *record)
+static int add_keyed(struct picture *picture)
 {
+	const struct record *record = &picture->sample->parts[0].record;
 	size_t first, count = keyed_find(work.keyed, record->key, &first);
 	for (size_t i = first; i < first + count; i++) {
 		const char *text = keyed_text(work.keyed, i);
-		if (add_result(record, text))
+		if (add_result(picture, text))
 			continue;
+		if (!picture->taken)
+			return -1;
 		error_context("\"%.200s\"", text);
 		add_failure(record->key, &record->source);
 	}
+	return 0;
 }
 
 static int take_picture(struct sample *sample)
 {
-	struct sample_part *part = sample_find(sample, "vit");
+	struct picture picture = { sample, false };
 	char *own = NULL; /* the question that came with it */
 	bool asked = option.prompt || (work.use != QFORMER_PROMPT && work.use != QFORMER_QUERY);
-	if (!part)
-		return error_input("holds no patch features but \"%s\": zv-encode makes them",
-		    sample->parts[0].record.name);
-	if (qformer_stage_picture(work.stage, part))
-		return -1;
-	if (work.keyed) {
-		add_keyed(&part->record);
-		return 0;
-	}
+	if (work.keyed)
+		return add_keyed(&picture);
 	if (!asked && features_question(sample, &own))
 		return -1;
-	struct entry *entry = add_result(&part->record, own ? own : option.prompt);
+	struct entry *entry = add_result(&picture, own ? own : option.prompt);
 	if (entry)
 		entry->own = own;
 	else
@@ -446,16 +503,16 @@ static void read_samples(struct names *names)
 	sample_queue_finish(queue);
 }
 
-/* A key for a text without one: the text itself, cut to what a key may be; control bytes become
- * blanks. */
-static void key_of_text(const char *text, char key[RECORD_KEY_MOST + 1])
+/* The result for a text alone, held or computed. 0 or -1. */
+static int take_text(const char *key, const char *text)
 {
-	size_t size = strlen(text);
-	if (size > RECORD_KEY_MOST)
-		size = utf8_valid_prefix(text, RECORD_KEY_MOST);
-	for (size_t i = 0; i < size; i++)
-		key[i] = (uint8_t)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
-	key[size] = '\0';
+	struct result_identity identity = { .key = key, .source = digest_of(text, strlen(text)) };
+	identity.name = qformer_stage_identity(work.stage, NULL, &identity.maker);
+	if (result_held(work.cache, &identity)) {
+		work.held++;
+		return result_keep(work.cache, &identity);
+	}
+	return qformer_stage_text(work.stage, text) || put_sample(&identity, 0) ? -1 : 0;
 }
 
 static void read_texts(const char *name)
@@ -472,12 +529,11 @@ static void read_texts(const char *name)
 		if (found < 0 && error_kind() == ERROR_SYSTEM)
 			program_fail(name);
 		if (found > 0 && !lines.key)
-			key_of_text(lines.text, key);
+			result_text_key(lines.text, key);
 		if (key[0] == '\0')
 			snprintf(key, sizeof key, "line %zu", lines.number);
 		const char *used = found > 0 && lines.key ? lines.key : key;
-		if (found < 0 || qformer_stage_text(work.stage, lines.text) ||
-		    put_sample(used, 0, NULL, NULL))
+		if (found < 0 || take_text(used, lines.text))
 			fail_item(used, NULL);
 		progress_update(++work.read);
 	}
@@ -527,12 +583,13 @@ int main(int argc, char **argv)
 	if (work.damaged)
 		stop();
 	report_unused();
-	if (work.writer ? writer_finish(work.writer) : output_commit(work.outlet.output))
-		program_fail(common.output);
+	finish();
 	if (common.verbose)
-		message_note(NULL, "%llu read, %llu written, %llu failed", (unsigned long long)work.read,
-		    (unsigned long long)work.written, (unsigned long long)work.failed);
+		message_note(NULL, "%llu read, %llu written, %llu failed, %llu already there",
+		    (unsigned long long)work.read, (unsigned long long)work.written,
+		    (unsigned long long)work.failed, (unsigned long long)work.held);
 	memory_release(work.entries);
+	rows_clear(&work.stored);
 	keyed_close(work.keyed);
 	qformer_stage_close(work.stage);
 	return program_end();

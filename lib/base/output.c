@@ -156,6 +156,25 @@ struct output *output_open(const char *path)
 	return output;
 }
 
+struct output *output_open_end(const char *path, int descriptor)
+{
+	struct output *output = memory_allocate_zero(1, sizeof *output);
+	if (!output)
+		return NULL;
+	output->slot = -1;
+	output->regular = true;
+	output->descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+	output->path = memory_text(path, strlen(path));
+	output->gathered = memory_allocate(GATHER_SIZE, 1);
+	if (output->path && output->gathered && output->descriptor >= 0 &&
+	    lseek(output->descriptor, 0, SEEK_END) >= 0)
+		return output;
+	if (output->path && output->gathered)
+		error_system("cannot open for writing:");
+	output_abandon(output);
+	return NULL;
+}
+
 /* All of bytes to the descriptor, whatever the kernel takes at a time. */
 static int write_fully(int descriptor, const unsigned char *bytes, size_t size)
 {
@@ -188,6 +207,15 @@ int output_flush(struct output *output)
 	size_t size = output->gathered_size;
 	output->gathered_size = 0;
 	return size ? write_fully(output->descriptor, output->gathered, size) : 0;
+}
+
+int output_sync(struct output *output)
+{
+	if (output_flush(output) < 0)
+		return -1;
+	if (fsync(output->descriptor) < 0 && errno != EINVAL && errno != ENOTSUP)
+		return error_system("write error:");
+	return 0;
 }
 
 int output_write(struct output *output, const void *bytes, size_t size)

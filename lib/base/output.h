@@ -18,6 +18,10 @@ struct output;
 /* path NULL or "-": standard output. NULL with a recorded ERROR_SYSTEM on failure. */
 struct output *output_open(const char *path);
 
+/* Write on in place from the end of an open regular file, which path names in messages. The
+ * descriptor stays the caller's, and so does what is in the file when the output is abandoned. */
+struct output *output_open_end(const char *path, int descriptor);
+
 /* Write all of bytes. Each call that is not to a regular file becomes one write(2), so that a
  * reader sees whole records at once; to a regular file small writes are gathered. A reader that
  * has gone away ends the process by SIGPIPE without a message. 0, or -1 with ERROR_SYSTEM. */
@@ -26,6 +30,9 @@ int output_write(struct output *output, const void *bytes, size_t size);
 /* Let go of what was gathered: whatever ends the program, it is in the file. 0, or -1 with
  * ERROR_SYSTEM. */
 int output_flush(struct output *output);
+
+/* The same, and on the disk. */
+int output_sync(struct output *output);
 
 /* Overwrite size bytes at offset that were written before (regular files only). 0 or -1. */
 int output_patch(struct output *output, uint64_t offset, const void *bytes, size_t size);

@@ -1,6 +1,6 @@
 /* encode_maker.c - what identifies the records of zv-encode (see encode_maker.h). */
 #include "model/encode_maker.h"
-#include "base/dtype.h"
+#include "stream/rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,5 +29,5 @@ void encode_maker(struct maker *maker, const struct vit *vit, enum picture_filte
 	    picture->side_wanted > 0 ? " fast-decode" : "");
 	maker_add(maker, "math", "f32");
 	if (dtype != 'f')
-		maker_add(maker, "dtype", "%s", dtype_name(dtype));
+		maker_add(maker, "dtype", "%s", rows_type_name(dtype));
 }

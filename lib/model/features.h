@@ -7,9 +7,11 @@
 #include "base/hash.h"
 #include "stream/sample.h"
 
-/* Patch features [tokens][width] of a part as f32, to be released; made with these weights (zero:
- * any). NULL with a recorded error: another shape or type, another maker. */
-float *features_read(const struct sample_part *part, size_t width, const struct digest *weights);
+/* Patch features [*tokens][width] of a sample as f32, to be released, and the part that they are;
+ * made with these weights (zero: any). NULL with a recorded error: there are none, of another shape
+ * or type, of another maker. */
+float *features_read(struct sample *sample, size_t width, const struct digest *weights,
+    const struct sample_part **part, size_t *tokens);
 
 /* The part "question" of a sample as text to be released, NULL if there is none. 0, or -1: it is
  * not UTF-8 text, or memory. */

@@ -50,17 +50,6 @@ static void put_error(struct inlet *inlet, enum inquiry_kind kind, const char *k
 	put(inlet, &inquiry);
 }
 
-/* The soft prompt of a sample as new rows [*rows][width]; NULL with a recorded error. */
-static float *picture_of(struct language *language, struct sample *sample, size_t *rows)
-{
-	struct sample_part *part = sample_find(sample, "prompt");
-	if (part != NULL)
-		return language_soft_prompt(language, &part->record, part->payload, rows);
-	error_input(
-	    "holds no soft prompt but \"%s\": zv-qformer makes them", sample->parts[0].record.name);
-	return NULL;
-}
-
 /* The question: the one for all, else the sample's own, else none. 0 or -1. */
 static int take_question(const struct inlet *inlet, struct sample *sample, struct inquiry *inquiry)
 {
@@ -82,7 +71,7 @@ static int take_sample(const struct inlet *inlet, struct sample *sample, struct 
 	if (first->kind == RECORD_FAILED)
 		return error_input("%.*s", (int)(first->payload_size < 900 ? first->payload_size : 900),
 		    (const char *)sample->parts[0].payload);
-	inquiry->picture = picture_of(inlet->plan.language, sample, &inquiry->rows);
+	inquiry->picture = language_soft_prompt(inlet->plan.language, sample, &inquiry->rows);
 	if (inquiry->picture == NULL || take_question(inlet, sample, inquiry) != 0)
 		return -1;
 	inquiry->key = memory_text(first->key, strlen(first->key));
@@ -250,7 +239,7 @@ float *inlet_first(
 		    (const char *)first->payload);
 	} else if (found > 0) {
 		memcpy(key, first->record.key, RECORD_KEY_MOST + 1);
-		picture = picture_of(language, sample, rows);
+		picture = language_soft_prompt(language, sample, rows);
 	}
 	if (found > 0)
 		sample_clear(sample);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/program.h"
@@ -14,6 +13,7 @@
 #include "model/vocabulary.h"
 #include "stream/maker.h"
 #include "stream/model_file.h"
+#include "stream/rows.h"
 
 static int open_tokenizer(struct language *language)
 {
@@ -105,33 +105,41 @@ static int check_maker(struct language *language, const struct record *record)
 	return maker_expect(record, "llm", &language->fingerprint);
 }
 
-float *language_soft_prompt(
-    struct language *language, const struct record *record, const void *payload, size_t *rows)
+float *language_soft_prompt(struct language *language, struct sample *sample, size_t *rows)
 {
-	size_t width = llama_width(language->llama), count, total;
+	size_t width = llama_width(language->llama), total;
+	struct rows stored;
+	const struct sample_part *part;
 	char shape[256];
-	if (!dtype_is_float(record->dtype) || record->dimensions != 2 || record->shape[1] != width) {
+	int found = rows_find(sample, "prompt", &stored, &part);
+	if (found == 0)
+		error_input(
+		    "holds no soft prompt but \"%s\": zv-qformer makes them", sample->parts[0].record.name);
+	if (found <= 0)
+		return NULL;
+	const struct record *record = &part->record;
+	if (record->dimensions != 2 || record->shape[1] != width) {
 		error_input("the soft prompt is %s %s, but this model reads rows of %zu: "
 		            "zv-qformer and zv-generate need the same model",
-		    dtype_name(record->dtype), record_shape_text(record, shape), width);
+		    rows_type_name(record->dtype), record_shape_text(record, shape), width);
 		return NULL;
 	}
-	if (record->shape[0] == 0 || record->shape[0] > llama_positions(language->llama)) {
-		error_input("the soft prompt has %llu rows, the model has %zu positions",
-		    (unsigned long long)record->shape[0], llama_positions(language->llama));
+	if (stored.count == 0 || stored.count > llama_positions(language->llama)) {
+		error_input("the soft prompt has %zu rows, the model has %zu positions", stored.count,
+		    llama_positions(language->llama));
 		return NULL;
 	}
 	if (check_maker(language, record) != 0)
 		return NULL;
-	if (!checked_size(record->shape[0], &count) || !checked_multiply(count, width, &total)) {
+	if (!checked_multiply(stored.count, width, &total)) {
 		error_memory(SIZE_MAX);
 		return NULL;
 	}
 	float *values = memory_allocate(total, sizeof *values);
 	if (values == NULL)
 		return NULL;
-	dtype_to_f32(record->dtype, payload, values, total);
-	*rows = count;
+	rows_get(&stored, 0, stored.count, values);
+	*rows = stored.count;
 	return values;
 }
 

@@ -10,7 +10,7 @@
 
 struct llama;
 struct model_file;
-struct record;
+struct sample;
 
 struct language {
 	struct llama *llama;
@@ -34,12 +34,11 @@ void language_close(struct language *language);
 const char **language_stops(
     const struct language *language, const char *const *more, size_t count, size_t *stop_count);
 
-/* The soft prompt in a record to new rows [*rows][width] in f32. Refuses (ERROR_INPUT) other
+/* The soft prompt of a sample to new rows [*rows][width] in f32. Refuses (ERROR_INPUT) other
  * shapes, a record of no maker or a forged one, and one that says it was made for another LLM
  (--any-maker takes them). One whose maker names no LLM is taken, and unnamed is set: its Q-Former
  was imported alone. NULL with a recorded error. */
-float *language_soft_prompt(
-    struct language *language, const struct record *record, const void *payload, size_t *rows);
+float *language_soft_prompt(struct language *language, struct sample *sample, size_t *rows);
 
 /* The recorded error is about an input for soft prompts. If it is a terminal or begins as no
  * stream, somebody may want to ask without pictures: add how. */

@@ -66,6 +66,10 @@ static void prepare(const struct picture_plan *plan, struct prepared_picture *pr
 {
 	uint8_t *bytes;
 	size_t size;
+	if (plan->by_name && plan->known(plan->context, prepared->name, NULL)) {
+		prepared->outcome = PICTURE_KNOWN;
+		return;
+	}
 	if (picture_file_read(prepared->name, &bytes, &size) < 0) {
 		keep_error(prepared);
 		return;

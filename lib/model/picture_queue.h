@@ -24,6 +24,7 @@ struct picture_plan {
 	int (*next)(void *context, const char **name);
 	/* Is this picture done already? Asked before decoding, from several threads; may be NULL. */
 	bool (*known)(void *context, const char *name, const struct digest *source);
+	bool by_name; /* ask even before the file is read, with source NULL */
 	void *context;
 	/* Once this is set by a signal, picture_queue_take() tells the end; may be NULL. The threads may
 	 * then still wait for a name, and picture_queue_finish() with them. */

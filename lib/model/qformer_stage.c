@@ -1,6 +1,5 @@
 /* qformer_stage.c - from samples and texts to records of the Q-Former (see qformer_stage.h). */
 #include "model/qformer_stage.h"
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "model/features.h"
@@ -9,6 +8,7 @@
 #include "model/qformer.h"
 #include "model/vocabulary.h"
 #include "stream/maker.h"
+#include "stream/rows.h"
 #include "text/cleanup.h"
 
 #include <string.h>
@@ -53,7 +53,6 @@ struct qformer_stage {
 	struct maker maker;
 	float *rows, *numbers;      /* query outputs, and what a head makes of them, of all results */
 	size_t number_elements;     /* of one result */
-	void *stored;               /* a result in rules.dtype */
 	struct qformer_item *items; /* [rules.batch] */
 };
 
@@ -134,14 +133,11 @@ static int allocate(struct qformer_stage *stage)
 	stage->number_elements = result_elements(stage);
 	stage->rows = memory_allocate(rows * width, sizeof *stage->rows);
 	stage->numbers = memory_allocate(batch * stage->number_elements, sizeof *stage->numbers);
-	stage->stored = memory_allocate(stage->number_elements, sizeof *stage->numbers);
 	stage->pictures = memory_allocate_zero(batch + 1, sizeof *stage->pictures);
 	stage->results = memory_allocate_zero(batch, sizeof *stage->results);
 	stage->items = memory_allocate(batch, sizeof *stage->items);
-	return stage->rows && stage->numbers && stage->stored && stage->pictures && stage->results &&
-	               stage->items
-	           ? 0
-	           : -1;
+	return stage->rows && stage->numbers && stage->pictures && stage->results && stage->items ? 0
+	                                                                                          : -1;
 }
 
 static int open_model(struct qformer_stage *stage, const char *model)
@@ -203,7 +199,6 @@ void qformer_stage_close(struct qformer_stage *stage)
 	qformer_close(stage->qformer);
 	memory_release(stage->rows);
 	memory_release(stage->numbers);
-	memory_release(stage->stored);
 	memory_release(stage);
 }
 
@@ -227,10 +222,10 @@ static void describe(struct qformer_stage *stage, const struct digest *input)
 	if (rules->use == QFORMER_TEXT || rules->use == QFORMER_MATCH)
 		maker_add(maker, "text", "%s %d", rules->clean ? "caption" : "as it is", (int)rules->most);
 	if (rules->dtype != 'f')
-		maker_add(maker, "dtype", "%s", dtype_name(rules->dtype));
+		maker_add(maker, "dtype", "%s", rows_type_name(rules->dtype));
 }
 
-int qformer_stage_picture(struct qformer_stage *stage, const struct sample_part *part)
+int qformer_stage_picture(struct qformer_stage *stage, struct sample *sample)
 {
 	size_t last = stage->picture_count - 1;
 	bool idle = stage->present && (stage->result_count == 0 ||
@@ -239,11 +234,13 @@ int qformer_stage_picture(struct qformer_stage *stage, const struct sample_part 
 		drop_pictures(stage, last, stage->picture_count--);
 	stage->present = false;
 	size_t width = qformer_encoder_width(stage->qformer);
-	float *features = features_read(part, width, &stage->vit_weights);
+	const struct sample_part *part;
+	size_t tokens;
+	float *features = features_read(sample, width, &stage->vit_weights, &part, &tokens);
 	if (!features)
 		return -1;
 	struct picture_work picture = { .features = features,
-		.tokens = (size_t)part->record.shape[0],
+		.tokens = tokens,
 		.source = part->record.source,
 		.maker = part->record.maker };
 	if (finite_check(features, picture.tokens * width, "the picture's features hold") < 0) {
@@ -433,14 +430,24 @@ int qformer_stage_text(struct qformer_stage *stage, const char *text)
 	return qformer_contrast_text(stage->qformer, stage->rows, stage->numbers);
 }
 
+static const char *const names[] = { [QFORMER_PROMPT] = "prompt",
+	[QFORMER_QUERY] = "qformer",
+	[QFORMER_CONTRAST] = "itc",
+	[QFORMER_MATCH] = "itm",
+	[QFORMER_CAPTION] = "",
+	[QFORMER_TEXT] = "itc" };
+
+const char *qformer_stage_identity(
+    struct qformer_stage *stage, const struct record *input, struct digest *maker)
+{
+	describe(stage, input ? &input->maker : NULL);
+	*maker = stage->maker.digest;
+	return names[stage->rules.use];
+}
+
 /* Shape and name of what this use gives. */
 static void result_tensor(const struct qformer_stage *stage, struct record *record)
 {
-	static const char *const names[] = { [QFORMER_PROMPT] = "prompt",
-		[QFORMER_QUERY] = "qformer",
-		[QFORMER_CONTRAST] = "itc",
-		[QFORMER_MATCH] = "itm",
-		[QFORMER_TEXT] = "itc" };
 	enum qformer_use use = stage->rules.use;
 	const struct qformer *qformer = stage->qformer;
 	uint64_t width = use == QFORMER_PROMPT  ? qformer_llm_width(qformer)
@@ -448,26 +455,23 @@ static void result_tensor(const struct qformer_stage *stage, struct record *reco
 	                 : use == QFORMER_MATCH ? 2
 	                                        : qformer_contrast_width(qformer);
 	if (use == QFORMER_MATCH || use == QFORMER_TEXT) {
-		record_tensor(record, names[use], stage->rules.dtype, 1, &width);
+		record_tensor(record, names[use], 'f', 1, &width);
 	} else {
 		uint64_t shape[] = { qformer_queries(qformer), width };
-		record_tensor(record, names[use], stage->rules.dtype, 2, shape);
+		record_tensor(record, names[use], 'f', 2, shape);
 	}
 }
 
-const void *qformer_stage_record(struct qformer_stage *stage, size_t result, struct record *record)
+const float *qformer_stage_record(struct qformer_stage *stage, size_t result, struct record *record)
 {
-	char dtype = stage->rules.dtype;
 	const float *numbers = result_numbers(stage, result);
 	bool of_text = stage->rules.use == QFORMER_TEXT;
 	const struct picture_work *picture = &stage->pictures[stage->results[result].picture];
 	result_tensor(stage, record);
-	size_t count = (size_t)record->payload_size / dtype_size(dtype);
-	if (finite_check(numbers, count, "the result holds") < 0)
+	if (finite_check(numbers, stage->number_elements, "the result holds") < 0)
 		return NULL;
 	describe(stage, of_text ? NULL : &picture->maker);
 	record->source = of_text ? stage->text_source : picture->source;
 	maker_stamp(&stage->maker, record);
-	dtype_from_f32(dtype, numbers, stage->stored, count);
-	return stage->stored;
+	return numbers;
 }

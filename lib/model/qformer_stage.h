@@ -23,7 +23,7 @@ struct qformer_rules {
 	bool clean;                         /* texts, as BLIP-2 cleans captions */
 	size_t most;                        /* ids of a text */
 	size_t caption_least, caption_most; /* tokens */
-	char dtype;                         /* of the results: one of dtype_stored */
+	char dtype;                         /* that results are to be stored in: it is in their maker */
 	size_t batch;                       /* results to compute together, at most */
 };
 
@@ -36,14 +36,19 @@ void qformer_stage_close(struct qformer_stage *stage); /* NULL is fine */
 /* Was the model trained to know the question (QFORMER_PROMPT, QFORMER_QUERY)? */
 bool qformer_stage_wants_question(const struct qformer_stage *stage);
 
+/* Name and maker of what is made of a record of patch features (NULL: of a text). The name is
+ * static. */
+const char *qformer_stage_identity(
+    struct qformer_stage *stage, const struct record *input, struct digest *maker);
+
 /* Work is collected and then done together: pictures (qformer_stage_picture) and, for each, what
  * is wanted of it (qformer_stage_ask), until it is full or nothing more has come; then
  * qformer_stage_run(), the results, and qformer_stage_clear().
  */
 
-/* Add the picture whose patch features are in part; it is the present one, also after
+/* Add the picture whose patch features are in a sample; it is the present one, also after
  * qformer_stage_clear(). 0, or -1 when they do not fit: then there is no present one. */
-int qformer_stage_picture(struct qformer_stage *stage, const struct sample_part *part);
+int qformer_stage_picture(struct qformer_stage *stage, struct sample *sample);
 
 /* Would asking once more make it more than rules.batch results, or the memory too much? */
 bool qformer_stage_full(const struct qformer_stage *stage);
@@ -56,9 +61,10 @@ int qformer_stage_ask(struct qformer_stage *stage, const char *text, size_t *res
 /* Compute what was asked for. The numbers of a result do not depend on the others. 0 or -1. */
 int qformer_stage_run(struct qformer_stage *stage);
 
-/* A result as a record without a key, with source and maker; its payload, or NULL with a recorded
- * error: only this one has failed. Both hold until the next call. */
-const void *qformer_stage_record(struct qformer_stage *stage, size_t result, struct record *record);
+/* A result as a record without a key, of f32, with source and maker; its numbers, or NULL with a
+ * recorded error: only this one has failed. Both hold until the next call. */
+const float *qformer_stage_record(
+    struct qformer_stage *stage, size_t result, struct record *record);
 
 /* A caption of a result's picture; *text is the caller's (memory_release). 0 or -1. */
 int qformer_stage_caption(struct qformer_stage *stage, size_t result, char **text, size_t *size);

@@ -1,11 +1,10 @@
-/* index.c - making an index and reading records through it (see index.h and zvi(5)). */
+/* index.c - reading records through an index (see index.h and zvi(5)). */
 #define _GNU_SOURCE
 #include "stream/index.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/output.h"
 #include "stream/index_end.h"
-#include "stream/index_text.h"
+#include "stream/index_make.h"
 #include "stream/read_internal.h"
 
 #include <fcntl.h>
@@ -21,165 +20,13 @@ struct index {
 	const char *text;
 	size_t size;
 	struct index_head head;
-	struct reader *reader; /* of the record found last: owns its meta */
+	struct reader *reader; /* of the sample found last */
 };
-
-/* The entries of an index being made. Texts are offsets into one array that grows. */
-struct entry {
-	size_t head, tail; /* "key TAB name" and "dtype TAB shape", each zero-terminated */
-	struct reader_place place;
-};
-
-struct maker_state {
-	char *texts;
-	size_t texts_size, texts_capacity;
-	struct entry *entries;
-	size_t count, capacity;
-};
-
-static int add_text(struct maker_state *state, size_t *at, const char *a, const char *b)
-{
-	size_t a_size = strlen(a), b_size = strlen(b);
-	if (memory_grow((void **)&state->texts, &state->texts_capacity,
-	        state->texts_size + a_size + b_size + 2, 1) < 0)
-		return -1;
-	*at = state->texts_size;
-	char *text = state->texts + state->texts_size;
-	memcpy(text, a, a_size);
-	text[a_size] = '\t';
-	memcpy(text + a_size + 1, b, b_size + 1);
-	state->texts_size += a_size + b_size + 2;
-	return 0;
-}
-
-static int add_entry(
-    struct maker_state *state, const struct record *record, struct reader_place place)
-{
-	char shape[200], dtype[2] = { record->dtype, '\0' };
-	if (memory_grow((void **)&state->entries, &state->capacity, state->count + 1,
-	        sizeof *state->entries) < 0)
-		return -1;
-	struct entry *entry = &state->entries[state->count];
-	entry->place = place;
-	if (add_text(state, &entry->head, record->key, record->name) < 0 ||
-	    add_text(state, &entry->tail, dtype, record_shape_text(record, shape)) < 0)
-		return -1;
-	state->count++;
-	return 0;
-}
-
-static int collect(struct reader *reader, struct maker_state *state)
-{
-	struct record record;
-	int found;
-	while ((found = reader_next(reader, &record)) > 0)
-		if (reader_skip(reader) < 0 || add_entry(state, &record, reader_place(reader)) < 0)
-			return -1;
-	/* Records of one frame: the last of them knows best how long it is. */
-	for (size_t i = state->count; i-- > 1;)
-		if (state->entries[i - 1].place.offset == state->entries[i].place.offset)
-			state->entries[i - 1].place.length = state->entries[i].place.length;
-	return found;
-}
-
-static int compare_lines(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The lines of the index, sorted; one allocation each, since they are many but small. */
-static char **format_lines(const struct maker_state *state)
-{
-	char **lines = memory_allocate_zero(state->count, sizeof *lines);
-	for (size_t i = 0; lines && i < state->count; i++) {
-		char line[INDEX_LINE_MOST];
-		const struct entry *entry = &state->entries[i];
-		int length =
-		    snprintf(line, sizeof line, "%s\t%llu\t%llu\t%llu\t%s\n", state->texts + entry->head,
-		        (unsigned long long)entry->place.offset, (unsigned long long)entry->place.length,
-		        (unsigned long long)entry->place.skip, state->texts + entry->tail);
-		lines[i] = memory_text(line, (size_t)length);
-		if (!lines[i]) {
-			for (size_t k = 0; k < i; k++)
-				memory_release(lines[k]);
-			memory_release(lines);
-			return NULL;
-		}
-	}
-	if (lines && state->count > 1)
-		qsort(lines, state->count, sizeof *lines, compare_lines);
-	return lines;
-}
-
-static int write_lines(struct output *output, const struct reader *reader,
-    const struct maker_state *state, char **lines)
-{
-	char head[128];
-	struct stream_totals totals = reader_totals(reader);
-	snprintf(head, sizeof head, "#zvi 1 %llu %llu %016llx\n",
-	    (unsigned long long)reader_size(reader), (unsigned long long)state->count,
-	    (unsigned long long)totals.chain);
-	int result = output_write(output, head, strlen(head));
-	for (size_t i = 0; result == 0 && i < state->count; i++)
-		result = output_write(output, lines[i], strlen(lines[i]));
-	return result;
-}
-
-static char *index_path(const char *path)
-{
-	size_t size = strlen(path);
-	char *name = memory_allocate(size + 5, 1);
-	if (name) {
-		memcpy(name, path, size);
-		memcpy(name + size, ".zvi", 5);
-	}
-	return name;
-}
-
-static int write_index(
-    const char *path, const struct reader *reader, const struct maker_state *state)
-{
-	char *name = index_path(path);
-	char **lines = name ? format_lines(state) : NULL;
-	struct output *output = lines ? output_open(name) : NULL;
-	int result = output ? write_lines(output, reader, state, lines) : -1;
-	if (result == 0)
-		result = output_commit(output);
-	else
-		output_abandon(output);
-	for (size_t i = 0; lines && i < state->count; i++)
-		memory_release(lines[i]);
-	memory_release(lines);
-	memory_release(name);
-	return result;
-}
-
-int index_make(const char *path)
-{
-	struct stat status;
-	struct maker_state state = { 0 };
-	if (strcmp(path, "-") == 0)
-		return error_input("standard input cannot be indexed");
-	if (stat(path, &status) < 0)
-		return error_input("cannot open:");
-	if (!S_ISREG(status.st_mode))
-		return error_input("is no regular file");
-	struct reader *reader = reader_open(path);
-	if (!reader)
-		return -1;
-	int result = collect(reader, &state);
-	if (result == 0)
-		result = write_index(path, reader, &state);
-	reader_close(reader);
-	memory_release(state.texts);
-	memory_release(state.entries);
-	return result;
-}
 
 static int map_text(struct index *index, const char *path)
 {
 	struct stat status;
-	char *name = index_path(path);
+	char *name = index_make_path(path);
 	if (!name)
 		return -1;
 	int descriptor = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
@@ -201,7 +48,7 @@ static int map_text(struct index *index, const char *path)
 	return result;
 }
 
-static int open_both(struct index *index, const char *path)
+static int open_both(struct index *index, const char *path, bool grown)
 {
 	struct stat status;
 	index->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -213,7 +60,8 @@ static int open_both(struct index *index, const char *path)
 		return error_input("is no regular file");
 	if (map_text(index, path) < 0 || index_text_head(index->text, index->size, &index->head) < 0)
 		return -1;
-	if ((uint64_t)status.st_size != index->head.file_size)
+	uint64_t size = (uint64_t)status.st_size;
+	if (grown ? size < index->head.file_size : size != index->head.file_size)
 		return error_input("index is stale; run zv-index");
 	return 0;
 }
@@ -233,18 +81,58 @@ static int check_end(const struct index *index)
 	return 0;
 }
 
-struct index *index_open(const char *path)
+static struct index *open_index(const char *path, bool grown)
 {
 	struct index *index = memory_allocate_zero(1, sizeof *index);
 	if (!index)
 		return NULL;
 	index->descriptor = -1;
 	error_clear();
-	if (open_both(index, path) < 0 || check_end(index) < 0) {
+	if (open_both(index, path, grown) < 0 || check_end(index) < 0) {
 		index_close(index);
 		return NULL;
 	}
 	return index;
+}
+
+struct index *index_open(const char *path)
+{
+	return open_index(path, false);
+}
+
+struct index *index_open_grown(const char *path)
+{
+	return open_index(path, true);
+}
+
+uint64_t index_size(const struct index *index)
+{
+	return index->head.file_size;
+}
+
+size_t index_lines(const struct index *index)
+{
+	return (size_t)index->head.records;
+}
+
+struct index_base index_base(const struct index *index)
+{
+	return (struct index_base){ index->text + index->head.size, index->size - index->head.size,
+		index->head.file_size };
+}
+
+int index_next(const struct index *index, size_t *at, struct index_line *line)
+{
+	size_t from = *at ? *at : index->head.size;
+	if (from >= index->size)
+		return 0;
+	return index_text_line(index->text, index->size, from, line, at) < 0 ? -1 : 1;
+}
+
+bool index_is_closed(const struct index *index, const struct index_line *last, uint64_t limit)
+{
+	struct stream_totals totals;
+	return index_end_read(index->descriptor, limit, last, &totals) == 0;
 }
 
 uint64_t index_checksum(const struct index *index)
@@ -275,6 +163,8 @@ int index_places(struct index *index, const char *key, struct reader_place **pla
 			return -1;
 		if (line.key_size != key_size || memcmp(line.key, key, key_size) != 0)
 			break;
+		if (line.part > 0)
+			continue;
 		if (memory_grow((void **)places, capacity, *count + 1, sizeof **places) < 0)
 			return -1;
 		(*places)[(*count)++] = (struct reader_place){ line.offset, line.length, line.skip };
@@ -289,7 +179,9 @@ static int seek_record(struct index *index, const struct reader_place *place, st
 	    place->offset > index->head.file_size - place->length)
 		return error_input("entry lies outside the file");
 	reader_close(index->reader);
-	index->reader = reader_open_range(index->descriptor, place->offset, place->length);
+	/* the other parts of its sample lie behind it */
+	index->reader =
+	    reader_open_range(index->descriptor, place->offset, index->head.file_size - place->offset);
 	if (!index->reader)
 		return -1;
 	for (;;) {
@@ -304,14 +196,41 @@ static int seek_record(struct index *index, const struct reader_place *place, st
 	}
 }
 
-int index_read(struct index *index, const struct reader_place *place, const char *key,
-    struct record *record, void **payload)
+/* The record just read, with those that belong to it. 0 or -1. */
+static int read_parts(struct index *index, struct record *record, struct sample *sample)
 {
-	int result = seek_record(index, place, record);
-	if (result == 0 && key && strcmp(record->key, key) != 0)
-		result = error_input("leads to \"%.200s\"", record->key);
-	*payload = result == 0 ? reader_take_payload(index->reader) : NULL;
-	if (*payload)
+	const char *key = sample->parts[0].record.key; /* once there is one */
+	for (;;) {
+		void *payload = reader_take_payload(index->reader);
+		if (!payload)
+			return -1;
+		if (sample_add(sample, record, payload) < 0) {
+			memory_release(payload);
+			return -1;
+		}
+		if (!record->more)
+			return 0;
+		int found = reader_next(index->reader, record);
+		if (found <= 0)
+			return found < 0 ? -1 : error_input("\"%.200s\" lacks its other parts", key);
+		if (record->kind != RECORD_TENSOR || strcmp(record->key, key) != 0)
+			return error_input("\"%.200s\" follows where another part of \"%.200s\" was promised",
+			    record->key, key);
+	}
+}
+
+int index_read(
+    struct index *index, const struct reader_place *place, const char *key, struct sample *sample)
+{
+	struct record record;
+	sample->count = 0;
+	int result = seek_record(index, place, &record);
+	if (result == 0 && key && strcmp(record.key, key) != 0)
+		result = error_input("leads to \"%.200s\"", record.key);
+	if (result == 0)
+		result = read_parts(index, &record, sample);
+	if (result == 0)
 		return 0;
+	sample_clear(sample);
 	return error_context("index (stale? run zv-index)");
 }

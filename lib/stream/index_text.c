@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+enum { PARTS_MOST = 15 }; /* number of the last part that a sample may have */
+
 /* A field of text: what is before the next delimiter, which is passed. */
 struct field {
 	const char *text;
@@ -42,6 +44,23 @@ static bool take_number(struct field *rest, char delimiter, unsigned base, uint6
 	return true;
 }
 
+/* 32 hexadecimal digits, or "-" for none. */
+static bool take_digest(struct field *rest, struct digest *digest)
+{
+	struct field field;
+	char text[DIGEST_TEXT_SIZE];
+	memset(digest, 0, sizeof *digest);
+	if (!take_field(rest, '\t', &field))
+		return false;
+	if (field.size == 1 && field.text[0] == '-')
+		return true;
+	if (field.size != sizeof text - 1)
+		return false;
+	memcpy(text, field.text, field.size);
+	text[field.size] = '\0';
+	return digest_parse(text, digest) == 0;
+}
+
 /* The line at text[at], without its end; -1 if it has none. */
 static int cut_line(const char *text, size_t size, size_t at, struct field *line, size_t *next)
 {
@@ -56,10 +75,10 @@ static int cut_line(const char *text, size_t size, size_t at, struct field *line
 
 int index_text_head(const char *text, size_t size, struct index_head *head)
 {
-	static const char magic[] = "#zvi 1 ";
+	static const char magic[] = "#zvi 2 ";
 	struct field line = { NULL, 0 };
 	if (size < sizeof magic - 1 || memcmp(text, magic, sizeof magic - 1) != 0)
-		return error_input("index does not begin with \"#zvi 1\"");
+		return error_input("index does not begin with \"#zvi 2\"");
 	if (cut_line(text, size, 0, &line, &head->size) < 0)
 		return -1;
 	line.text += sizeof magic - 1;
@@ -74,6 +93,7 @@ int index_text_head(const char *text, size_t size, struct index_head *head)
 int index_text_line(const char *text, size_t size, size_t at, struct index_line *line, size_t *next)
 {
 	struct field rest, key, name, dtype, shape;
+	uint64_t part;
 	if (at >= size)
 		return error_input("index is damaged: it ends early");
 	if (cut_line(text, size, at, &rest, next) < 0)
@@ -82,12 +102,16 @@ int index_text_line(const char *text, size_t size, size_t at, struct index_line 
 	    !take_number(&rest, '\t', 10, &line->offset) ||
 	    !take_number(&rest, '\t', 10, &line->length) ||
 	    !take_number(&rest, '\t', 10, &line->skip) || !take_field(&rest, '\t', &dtype) ||
-	    dtype.size != 1 || !take_field(&rest, '\t', &shape) || rest.text)
+	    dtype.size != 1 || !take_field(&rest, '\t', &shape) ||
+	    !take_number(&rest, '\t', 10, &part) || part > PARTS_MOST ||
+	    !take_digest(&rest, &line->maker) || !take_digest(&rest, &line->source) || rest.text)
 		return error_input("index is damaged: bad entry at byte %zu", at);
 	line->key = key.text;
 	line->key_size = key.size;
 	line->name = name.text;
 	line->name_size = name.size;
+	line->dtype = dtype.text[0];
+	line->part = (unsigned)part;
 	return 0;
 }
 

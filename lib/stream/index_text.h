@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hash.h"
+
 enum { INDEX_LINE_MOST = 2048 };
 
-/* "#zvi 1 <size of FILE> <records> <chain>" */
+/* "#zvi 2 <size of FILE> <records> <chain>" */
 struct index_head {
 	uint64_t file_size, records, chain;
 	size_t size; /* of the line, with its end: the entries begin here */
@@ -18,6 +20,9 @@ struct index_line {
 	const char *key, *name;
 	size_t key_size, name_size;
 	uint64_t offset, length, skip;
+	char dtype;
+	unsigned part; /* its number in its sample, 0.. */
+	struct digest maker, source;
 };
 
 /* 0, or -1 with ERROR_INPUT. */

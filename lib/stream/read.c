@@ -49,7 +49,7 @@ struct reader {
 	bool has_key;   /* a tensor or failure was seen: last_key */
 	bool last_more; /* and it promised another part */
 	char last_key[RECORD_KEY_MOST + 1];
-	uint64_t lost;
+	uint64_t lost, closed; /* bytes passed over; where the last end record ended */
 };
 
 static struct reader *reader_new(struct source *source)
@@ -89,6 +89,23 @@ struct reader *reader_open_range(int descriptor, uint64_t offset, uint64_t lengt
 	if (reader)
 		reader->single = true;
 	return reader;
+}
+
+struct reader *reader_open_part(int descriptor, uint64_t offset, uint64_t length)
+{
+	return reader_new(source_open_range(descriptor, offset, length));
+}
+
+struct stream_totals reader_open_totals(const struct reader *reader)
+{
+	struct stream_totals totals = reader->part;
+	totals.chain = checksummer_value(reader->chain);
+	return totals;
+}
+
+uint64_t reader_closed(const struct reader *reader)
+{
+	return reader->closed;
 }
 
 void reader_close(struct reader *reader)
@@ -310,6 +327,7 @@ static int take_end(struct reader *reader)
 		    (unsigned long long)numbers[0], (unsigned long long)numbers[1]);
 	if (reader->end_differs)
 		return error_input("records are not those that the end record vouches for");
+	reader->closed = reader->content.offset + reader->item_length;
 	return 0;
 }
 

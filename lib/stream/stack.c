@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "stream/rows.h"
 
 #include <string.h>
 
@@ -17,8 +18,8 @@ struct bytes {
 struct stack {
 	struct record row; /* what every record must be like; its meta is ours */
 	uint64_t count;
-	bool has_sources;
-	struct bytes matrix, keys, sources;
+	bool has_sources, quantised; /* rows of int8: with scales */
+	struct bytes matrix, scales, keys, sources;
 };
 
 struct stack *stack_new(void)
@@ -32,6 +33,7 @@ void stack_release(struct stack *stack)
 		return;
 	memory_release((void *)stack->row.meta);
 	memory_release(stack->matrix.at);
+	memory_release(stack->scales.at);
 	memory_release(stack->keys.at);
 	memory_release(stack->sources.at);
 	memory_release(stack);
@@ -81,20 +83,34 @@ static int check_row(const struct stack *stack, const struct record *record)
 	return 0;
 }
 
+static bool is_quantised(const struct sample *sample)
+{
+	return sample->count > 1 && rows_are_scales(&sample->parts[0].record, &sample->parts[1].record);
+}
+
 int stack_add(struct stack *stack, const struct sample *sample)
 {
+	const struct sample_part *scale = is_quantised(sample) ? &sample->parts[1] : NULL;
 	const struct record *record = &sample->parts[0].record;
-	if (sample->count != 1)
+	struct rows rows;
+	if (sample->count != 1 + (scale != NULL))
 		return error_input(
 		    "\"%.200s\" has %d parts; choose one with -n", record->key, sample->count);
+	if (scale &&
+	    rows_open(&rows, record, sample->parts[0].payload, &scale->record, scale->payload) < 0)
+		return error_context("\"%.200s\"", record->key);
 	if ((stack->count == 0 ? begin(stack, record) : check_row(stack, record)) < 0)
 		return -1;
+	if (stack->count > 0 && stack->quantised != (scale != NULL))
+		return error_input("\"%.200s\": rows with scales and without are not stacked", record->key);
+	stack->quantised = scale != NULL;
 	if (record->payload_size > (uint64_t)common.max_record - stack->matrix.size)
 		return error_input("the stack would be larger than --max-record (%lld bytes)",
 		    (long long)common.max_record);
 	if (append(&stack->keys, record->key, strlen(record->key)) < 0 ||
 	    append(&stack->keys, "\n", 1) < 0 ||
 	    append(&stack->sources, record->source.bytes, sizeof record->source.bytes) < 0 ||
+	    (scale && append(&stack->scales, scale->payload, (size_t)scale->record.payload_size) < 0) ||
 	    append(&stack->matrix, sample->parts[0].payload, (size_t)record->payload_size) < 0)
 		return -1;
 	stack->has_sources |= !digest_is_zero(&record->source);
@@ -114,6 +130,19 @@ static int write_part(struct writer *writer, struct record *record, const struct
 	return writer_put(writer, record, bytes->at);
 }
 
+/* The scales of all rows, as rows.h wants them behind the matrix. */
+static int write_scales(
+    struct stack *stack, const char *key, const uint64_t *shape, struct writer *writer)
+{
+	struct record record;
+	char name[RECORD_NAME_MOST + 1];
+	if (!stack->quantised)
+		return 0;
+	rows_scale_name(stack->row.name, name);
+	record_tensor(&record, name, 'f', stack->row.dimensions, shape);
+	return write_part(writer, &record, stack, key, true, &stack->scales);
+}
+
 int stack_write(struct stack *stack, const char *key, struct writer *writer)
 {
 	struct record record;
@@ -123,7 +152,8 @@ int stack_write(struct stack *stack, const char *key, struct writer *writer)
 		return 0;
 	memcpy(shape + 1, stack->row.shape, (RECORD_DIMENSIONS - 1) * sizeof *shape);
 	record_tensor(&record, stack->row.name, stack->row.dtype, stack->row.dimensions + 1, shape);
-	if (write_part(writer, &record, stack, key, true, &stack->matrix) < 0)
+	if (write_part(writer, &record, stack, key, true, &stack->matrix) < 0 ||
+	    write_scales(stack, key, shape, writer) < 0)
 		return -1;
 	record_tensor(&record, keys_name, 'B', 1, &size);
 	if (write_part(writer, &record, stack, key, stack->has_sources, &stack->keys) < 0)
@@ -150,13 +180,18 @@ static bool next_key(const char **at, const char *end, struct record *record)
 
 /* Do the parts fit each other? Everything is checked before anything is written. */
 static int check_stack(struct sample *sample, const struct sample_part *matrix,
-    const struct sample_part *keys, const struct sample_part *sources)
+    const struct sample_part *scales, const struct sample_part *keys,
+    const struct sample_part *sources)
 {
 	struct record record;
+	struct rows rows;
 	const char *key = sample->parts[0].record.key;
 	if (!keys || keys == matrix || keys->record.dtype != 'B' || matrix->record.dimensions == 0 ||
-	    sample->count != (sources ? 3 : 2))
+	    sample->count != 2 + (scales != NULL) + (sources != NULL))
 		return error_input("\"%.200s\" is no stack: it wants a matrix and its \"keys\"", key);
+	if (scales &&
+	    rows_open(&rows, &matrix->record, matrix->payload, &scales->record, scales->payload) < 0)
+		return error_context("\"%.200s\"", key);
 	uint64_t count = matrix->record.shape[0], found = 0;
 	const char *at = keys->payload, *end = at + keys->record.payload_size;
 	while (at < end) {
@@ -178,16 +213,20 @@ int stack_undo(struct sample *sample, struct writer *writer)
 {
 	struct sample_part *matrix = &sample->parts[0], *keys = sample_find(sample, keys_name);
 	struct sample_part *sources = sample_find(sample, sources_name);
-	struct record record;
-	if (check_stack(sample, matrix, keys, sources) < 0)
+	struct sample_part *scales = is_quantised(sample) ? &sample->parts[1] : NULL;
+	struct record record, scale;
+	if (check_stack(sample, matrix, scales, keys, sources) < 0)
 		return -1;
 	uint64_t count = matrix->record.shape[0];
+	record_tensor(&scale, scales ? scales->record.name : "", 'f', matrix->record.dimensions - 2,
+	    matrix->record.shape + 1);
 	const char *at = keys->payload, *end = at + keys->record.payload_size;
 	record_tensor(&record, matrix->record.name, matrix->record.dtype, matrix->record.dimensions - 1,
 	    matrix->record.shape + 1);
 	record.maker = matrix->record.maker;
 	record.meta = matrix->record.meta;
 	record.meta_size = matrix->record.meta_size;
+	record.more = scales != NULL;
 	for (uint64_t i = 0; i < count; i++) {
 		next_key(&at, end, &record);
 		if (sources)
@@ -195,6 +234,14 @@ int stack_undo(struct sample *sample, struct writer *writer)
 			    sizeof record.source.bytes);
 		if (writer_put(
 		        writer, &record, (uint8_t *)matrix->payload + i * (size_t)record.payload_size) < 0)
+			return -1;
+		if (!scales)
+			continue;
+		memcpy(scale.key, record.key, sizeof scale.key);
+		scale.maker = record.maker;
+		scale.source = record.source;
+		if (writer_put(
+		        writer, &scale, (uint8_t *)scales->payload + i * (size_t)scale.payload_size) < 0)
 			return -1;
 	}
 	return 0;

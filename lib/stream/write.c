@@ -8,13 +8,8 @@
 #include "stream/bytes.h"
 #include "stream/frame.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { COPY_SIZE = 1 << 18 };
 
 struct writer {
 	struct output *output;
@@ -60,17 +55,24 @@ static int prepare(struct writer *writer)
 	return 0;
 }
 
-struct writer *writer_open(const char *path, enum writer_form form)
+static struct writer *writer_new(enum writer_form form)
 {
 	struct writer *writer = memory_allocate_zero(1, sizeof *writer);
 	if (!writer)
 		return NULL;
 	writer->form = form;
-	writer->named = path && strcmp(path, "-") != 0;
-	if (prepare(writer) < 0) {
-		writer_release(writer);
+	if (prepare(writer) == 0)
+		return writer;
+	writer_release(writer);
+	return NULL;
+}
+
+struct writer *writer_open(const char *path, enum writer_form form)
+{
+	struct writer *writer = writer_new(form);
+	if (!writer)
 		return NULL;
-	}
+	writer->named = path && strcmp(path, "-") != 0;
 	writer->output = output_open(path);
 	if (!writer->output) {
 		writer_release(writer);
@@ -83,6 +85,18 @@ struct writer *writer_open(const char *path, enum writer_form form)
 		return NULL;
 	}
 	return writer;
+}
+
+struct writer *writer_open_end(const char *path, int descriptor)
+{
+	struct writer *writer = writer_new(WRITER_COMPRESSED);
+	if (!writer)
+		return NULL;
+	writer->output = output_open_end(path, descriptor);
+	if (writer->output)
+		return writer;
+	writer_release(writer);
+	return NULL;
 }
 
 /* Add a record to what the end record tells, once its header is final. */
@@ -185,24 +199,23 @@ static void set_any_key(struct record *record, const char *key)
 	record->key[used] = '\0';
 }
 
+void writer_failed_item(
+    struct record *record, const char *key, const char *reason, const struct digest *source)
+{
+	uint64_t size = strlen(reason);
+	record_tensor(record, "", 'B', 1, &size);
+	record->kind = RECORD_FAILED;
+	set_any_key(record, key);
+	if (source)
+		record->source = *source;
+}
+
 int writer_fail(
     struct writer *writer, const char *key, const char *reason, const struct digest *source)
 {
 	struct record record;
-	uint64_t size = strlen(reason);
-	record_tensor(&record, "", 'B', 1, &size);
-	record.kind = RECORD_FAILED;
-	set_any_key(&record, key);
-	if (source)
-		record.source = *source;
+	writer_failed_item(&record, key, reason, source);
 	return writer_put(writer, &record, reason);
-}
-
-int writer_copy(struct writer *writer, struct reader *reader, const struct record *record)
-{
-	struct record copy = *record;
-	const void *payload = reader_payload(reader);
-	return payload ? writer_put(writer, &copy, payload) : -1;
 }
 
 int writer_begin_large(struct writer *writer, struct record *record)
@@ -263,29 +276,6 @@ int writer_end_large(struct writer *writer)
 	return 0;
 }
 
-int writer_continue(struct writer *writer, const char *path)
-{
-	if (writer->written > 0)
-		return error_system("records were written before the old file was taken over");
-	int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-	if (descriptor < 0)
-		return error_system("cannot open for appending:");
-	int result = memory_grow((void **)&writer->gathered, &writer->gathered_capacity, COPY_SIZE, 1);
-	while (result == 0) {
-		ssize_t count = read(descriptor, writer->gathered, COPY_SIZE);
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			result = error_system("read error:");
-		if (count <= 0)
-			break;
-		result = output_write(writer->output, writer->gathered, (size_t)count);
-		writer->written += (uint64_t)count;
-	}
-	close(descriptor);
-	return result;
-}
-
 struct stream_totals writer_totals(const struct writer *writer)
 {
 	struct stream_totals totals = writer->totals;
@@ -302,10 +292,10 @@ struct digest writer_fingerprint(struct writer *writer)
 	return writer->fingerprint_digest;
 }
 
-static int write_end(struct writer *writer)
+static int write_end(struct writer *writer, const struct stream_totals *totals)
 {
-	struct stream_totals totals = writer_totals(writer);
-	uint64_t numbers[4] = { totals.tensors, totals.failures, totals.payload_bytes, totals.chain };
+	uint64_t numbers[4] = { totals->tensors, totals->failures, totals->payload_bytes,
+		totals->chain };
 	uint8_t payload[sizeof numbers];
 	struct record record;
 	size_t header_size;
@@ -318,10 +308,42 @@ static int write_end(struct writer *writer)
 	return write_record(writer, &record, payload, &header_size);
 }
 
+int writer_end(struct writer *writer, const struct stream_totals *totals)
+{
+	struct stream_totals own = writer_totals(writer);
+	if (write_end(writer, totals ? totals : &own) < 0)
+		return -1;
+	writer->totals = (struct stream_totals){ 0 };
+	checksummer_reset(writer->chain);
+	return 0;
+}
+
+int writer_flush(struct writer *writer)
+{
+	return output_flush(writer->output);
+}
+
+int writer_sync(struct writer *writer)
+{
+	return output_sync(writer->output);
+}
+
+uint64_t writer_written(const struct writer *writer)
+{
+	return writer->written;
+}
+
+int writer_leave(struct writer *writer)
+{
+	int result = output_commit(writer->output);
+	writer_release(writer);
+	return result;
+}
+
 int writer_finish(struct writer *writer)
 {
-	int result =
-	    writer->in_large ? error_system("a large record is not finished") : write_end(writer);
+	int result = writer->in_large ? error_system("a large record is not finished")
+	                              : writer_end(writer, NULL);
 	if (result == 0)
 		result = output_commit(writer->output);
 	else

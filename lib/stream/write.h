@@ -26,8 +26,9 @@ int writer_put(struct writer *writer, struct record *record, const void *payload
 int writer_fail(
     struct writer *writer, const char *key, const char *reason, const struct digest *source);
 
-/* Copy a record read elsewhere, F records included; meta, maker and MORE go along. */
-int writer_copy(struct writer *writer, struct reader *reader, const struct record *record);
+/* The record that says so, without its checksum; reason is its payload. */
+void writer_failed_item(
+    struct record *record, const char *key, const char *reason, const struct digest *source);
 
 /* For tensors that do not fit in memory (WRITER_BARE only): the header with a checksum yet to be
  * known, then the payload in pieces of any size, then the end, which pads and patches the header.
@@ -36,9 +37,17 @@ int writer_begin_large(struct writer *writer, struct record *record);
 int writer_add_large(struct writer *writer, const void *bytes, size_t size);
 int writer_end_large(struct writer *writer);
 
-/* Append (--append): take over a file whose records were just read through its old end record, by
- * copying its bytes into the new output first. 0 or -1. Call before any other writer_* call. */
-int writer_continue(struct writer *writer, const char *path);
+/* Write on, in place, from the end of an open regular file (append.h): flush, or flush and sync; an
+ * end record, which says these totals or, for NULL, those of what was written since the last one;
+ * and no more. */
+struct writer *writer_open_end(const char *path, int descriptor);
+int writer_flush(struct writer *writer);
+int writer_sync(struct writer *writer);
+int writer_end(struct writer *writer, const struct stream_totals *totals);
+int writer_leave(struct writer *writer); /* releases it; 0 or -1 */
+
+/* Bytes written by this writer. */
+uint64_t writer_written(const struct writer *writer);
 
 struct stream_totals writer_totals(const struct writer *writer);
 

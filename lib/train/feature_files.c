@@ -2,12 +2,12 @@
  * (see pictures.h).
  */
 #include "train/pictures.h"
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/message.h"
 #include "stream/index.h"
 #include "stream/maker.h"
+#include "stream/rows.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ static int check_first(const struct record *record, size_t width, const struct d
 		return error_input(
 		    "this is a part of a model, not a stream of features; zv-encode makes one");
 	if (record->dimensions != 2 || record->shape[0] == 0 || record->shape[1] != width ||
-	    !dtype_is_float(record->dtype))
+	    !rows_are_numbers(record))
 		return error_input("records are %s where features tokens x %zu are wanted",
 		    record_shape_text(record, shape), width);
 	return maker_expect(record, "weights", weights);
@@ -155,21 +155,24 @@ static int find_views(struct feature_files *files, const char *key, char *name, 
 	return 0;
 }
 
-/* The payload of a record as features. 0 or -1. */
-static int take_features(const struct feature_files *files, const struct record *record,
-    const void *payload, float *values)
+/* The features in a sample. 0 or -1. */
+static int take_features(const struct feature_files *files, struct sample *sample, float *values)
 {
-	if (record->kind != 'T')
+	struct rows rows;
+	const struct sample_part *part;
+	const struct record *record = &sample->parts[0].record;
+	if (record->kind != RECORD_TENSOR)
 		return error_input("encoding it failed");
-	if (!dtype_is_float(record->dtype) || record->dimensions != 2 ||
-	    record->shape[0] != files->tokens || record->shape[1] != files->width) {
+	if (rows_find(sample, record->name, &rows, &part) < 0)
+		return -1;
+	if (record->dimensions != 2 || rows.count != files->tokens || rows.width != files->width) {
 		char shape[256];
 		return error_input("features are %s where %zu x %zu are wanted",
 		    record_shape_text(record, shape), files->tokens, files->width);
 	}
 	if (maker_expect(record, "weights", &files->weights) < 0)
 		return -1;
-	dtype_to_f32(record->dtype, payload, values, files->tokens * files->width);
+	rows_get(&rows, 0, rows.count, values);
 	for (size_t i = 0; i < files->tokens * files->width; i++)
 		if (!isfinite(values[i]))
 			return error_input("features are not finite");
@@ -179,8 +182,7 @@ static int take_features(const struct feature_files *files, const struct record 
 int feature_files_read(struct feature_files *files, const char *key, uint64_t draw, float *values)
 {
 	char name[RECORD_KEY_MOST + 1];
-	struct record record;
-	void *payload = NULL;
+	struct sample sample;
 	if (!key)
 		return error_input("the line names no picture");
 	if (find_views(files, key, name, sizeof name) < 0)
@@ -188,10 +190,10 @@ int feature_files_read(struct feature_files *files, const char *key, uint64_t dr
 	if (files->view_count == 0)
 		return error_input("no features of this picture");
 	const struct view *view = &files->views[draw % files->view_count];
-	if (index_read(view->index, &view->place, NULL, &record, &payload) < 0)
+	if (index_read(view->index, &view->place, NULL, &sample) < 0)
 		return -1;
-	int result = take_features(files, &record, payload, values);
-	memory_release(payload);
+	int result = take_features(files, &sample, values);
+	sample_clear(&sample);
 	return result;
 }
 

@@ -9,7 +9,7 @@ a.jpg	question	u8	-	text:what is it?
 b.jpg	vit	f32	2x3	4 5 6
 END
 ok 'an index is made' zv-index a.zv
-like 'its first line' "$(head -n 1 a.zv.zvi)" "#zvi 1 $(wc -c <a.zv | tr -d ' ') 5 ????????????????"
+like 'its first line' "$(head -n 1 a.zv.zvi)" "#zvi 2 $(wc -c <a.zv | tr -d ' ') 5 ????????????????"
 tail -n +2 a.zv.zvi >lines
 LC_ALL=C sort lines >sorted
 same 'entries are sorted by bytes' lines sorted
@@ -63,7 +63,7 @@ for change in 'NR != 4' 'NR == 1' '{ print } NR > 1' 'NR == 1 || !/^b/'; do
 	zv-cat -k b.jpg wrong.zv >found.zv
 	same "an index changed by $change is not used" found.zv read.zv
 done
-printf '#zvi 1 %s 4 %s\n' "$(wc -c <a.zv | tr -d ' ')" "$(head -n 1 a.zv.zvi | cut -d ' ' -f 5)" >wrong.zv.zvi
+printf '#zvi 2 %s 4 %s\n' "$(wc -c <a.zv | tr -d ' ')" "$(head -n 1 a.zv.zvi | cut -d ' ' -f 5)" >wrong.zv.zvi
 sed '$d' lines >>wrong.zv.zvi
 zv-cat -k c.jpg <a.zv >read.zv 2>/dev/null
 zv-cat -k c.jpg wrong.zv >found.zv 2>/dev/null
@@ -84,10 +84,10 @@ same 'joined streams' found.zv read.zv
 { head -n 1 a.zv.zvi; sed 's/^a.jpg/x.jpg/' lines | LC_ALL=C sort; } >wrong.zv.zvi
 status 'an entry with another key' 1 zv-cat -k x.jpg wrong.zv
 like 'the message' "$(zv-cat -k x.jpg wrong.zv 2>&1 >/dev/null)" '*wrong.zv: index leads to "a.jpg"; run zv-index*'
-{ head -n 1 a.zv.zvi; sed '3s/.*/b.jpg\tvit\t3\t90\t0\tf\t2x3/' lines; } >wrong.zv.zvi
+{ head -n 1 a.zv.zvi; sed '3s/.*/b.jpg\tvit\t3\t90\t0\tf\t2x3\t0\t-\t-/' lines; } >wrong.zv.zvi
 status 'an entry into the middle of a frame' 1 zv-cat -k b.jpg wrong.zv
 zv-cat -k b.jpg <a.zv >read.zv
-for entry in 'b.jpg\tvit\t18446744073709551615\t9\t0\tf\t2x3' 'b.jpg\tvit\t3'; do
+for entry in 'b.jpg\tvit\t18446744073709551615\t9\t0\tf\t2x3\t0\t-\t-' 'b.jpg\tvit\t3'; do
 	{ head -n 1 a.zv.zvi; sed "3s/.*/$entry/" lines; } >wrong.zv.zvi
 	zv-cat -k b.jpg wrong.zv >found.zv
 	same "an index with the entry $entry is not used" found.zv read.zv

@@ -17,6 +17,7 @@ static int put(struct writer *writer, const char *key, const char *name, float v
 	struct record record;
 	uint64_t one = 1;
 	record_tensor(&record, name, 'f', 1, &one);
+	record.more = strcmp(name, "a") == 0;
 	return record_set_key(&record, key) < 0 ? -1 : writer_put(writer, &record, &value);
 }
 
@@ -53,9 +54,8 @@ static int places_of(struct index *index, const char *key, struct reader_place *
 
 static void test_find(void)
 {
-	struct record record;
+	struct sample sample;
 	struct reader_place place;
-	void *payload;
 	bool all = true;
 	TAP_OK(write_many("many.zv") == 0 && index_make("many.zv") == 0, "an index is made");
 	struct index *index = index_open("many.zv");
@@ -64,10 +64,9 @@ static void test_find(void)
 		char key[16];
 		float value = -1;
 		snprintf(key, sizeof key, "%d", i);
-		if (places_of(index, key, &place) == 2 &&
-		    index_read(index, &place, key, &record, &payload) == 0) {
-			memcpy(&value, payload, sizeof value);
-			memory_release(payload);
+		if (places_of(index, key, &place) == 2 && index_read(index, &place, key, &sample) == 0) {
+			memcpy(&value, sample.parts[0].payload, sizeof value);
+			sample_clear(&sample);
 		}
 		all &= value == (float)(i + 1000);
 	}
@@ -75,22 +74,23 @@ static void test_find(void)
 	TAP_OK(places_of(index, "500", &place) == 0, "a key that is not there");
 	TAP_OK(places_of(index, "", &place) == 0, "an empty key");
 	TAP_OK(places_of(index, "\xff", &place) == 0, "a key behind all");
-	TAP_OK(places_of(index, "parts", &place) == 2, "two names of a key");
-	TAP_OK(index_read(index, &place, "parts", &record, &payload) == 0 &&
-	           strcmp(record.name, "b") == 0 && record.shape[0] == 1,
-	    "are read");
-	memory_release(payload);
-	TAP_OK(index_read(index, &place, "4", &record, &payload) == -1 && !payload &&
+	TAP_OK(places_of(index, "parts", &place) == 1, "a sample of two parts");
+	TAP_OK(index_read(index, &place, "parts", &sample) == 0 && sample.count == 2 &&
+	           strcmp(sample.parts[1].record.name, "b") == 0 &&
+	           sample.parts[1].record.shape[0] == 1,
+	    "is read whole");
+	sample_clear(&sample);
+	TAP_OK(index_read(index, &place, "4", &sample) == -1 && sample.count == 0 &&
 	           strstr(error_text(), "leads to \"parts\""),
 	    "a place that holds another key is refused: %s", error_text());
 	place.offset++;
-	TAP_OK(index_read(index, &place, NULL, &record, &payload) == -1 && !payload,
+	TAP_OK(index_read(index, &place, NULL, &sample) == -1,
 	    "a place where no record begins is refused");
 	TAP_OK(places_of(index, "failed", &place) == 1 &&
-	           index_read(index, &place, "failed", &record, &payload) == 0 &&
-	           record.kind == RECORD_FAILED,
+	           index_read(index, &place, "failed", &sample) == 0 &&
+	           sample.parts[0].record.kind == RECORD_FAILED,
 	    "a failed item is found, and is no tensor");
-	memory_release(payload);
+	sample_clear(&sample);
 	index_close(index);
 }
 
@@ -100,15 +100,15 @@ static void test_text(void)
 		const char *what, *text;
 		bool good;
 	} heads[] = {
-		{ "as it should be", "#zvi 1 10 2 00000000000000ff\n", true },
-		{ "another version", "#zvi 2 10 2 00000000000000ff\n", false },
-		{ "no end", "#zvi 1 10 2 00000000000000ff", false },
-		{ "a number is missing", "#zvi 1 10 2\n", false },
-		{ "no hexadecimal number", "#zvi 1 10 2 g\n", false },
-		{ "a number above 2^64", "#zvi 1 18446744073709551616 2 0\n", false },
-		{ "a negative number", "#zvi 1 -1 2 0\n", false },
-		{ "two blanks", "#zvi 1  10 2 0\n", false },
-		{ "a blank at the end", "#zvi 1 10 2 0 \n", false },
+		{ "as it should be", "#zvi 2 10 2 00000000000000ff\n", true },
+		{ "another version", "#zvi 1 10 2 00000000000000ff\n", false },
+		{ "no end", "#zvi 2 10 2 00000000000000ff", false },
+		{ "a number is missing", "#zvi 2 10 2\n", false },
+		{ "no hexadecimal number", "#zvi 2 10 2 g\n", false },
+		{ "a number above 2^64", "#zvi 2 18446744073709551616 2 0\n", false },
+		{ "a negative number", "#zvi 2 -1 2 0\n", false },
+		{ "two blanks", "#zvi 2  10 2 0\n", false },
+		{ "a blank at the end", "#zvi 2 10 2 0 \n", false },
 		{ "nothing", "", false },
 	};
 	struct index_head head;
@@ -120,13 +120,17 @@ static void test_text(void)
 		const char *what, *text;
 		bool good;
 	} lines[] = {
-		{ "as it should be", "k\tx\t1\t2\t3\tf\t2x3\n", true },
-		{ "no name", "k\t\t1\t2\t3\tB\t9\n", true },
-		{ "no key", "\tx\t1\t2\t3\tf\t2x3\n", false },
-		{ "six fields", "k\tx\t1\t2\t3\tf\n", false },
-		{ "eight fields", "k\tx\t1\t2\t3\tf\t2x3\t\n", false },
-		{ "an empty number", "k\tx\t\t2\t3\tf\t2x3\n", false },
-		{ "no end", "k\tx\t1\t2\t3\tf\t2x3", false },
+		{ "as it should be", "k\tx\t1\t2\t3\tf\t2x3\t0\t-\t-\n", true },
+		{ "no name", "k\t\t1\t2\t3\tB\t9\t0\t-\t-\n", true },
+		{ "no key", "\tx\t1\t2\t3\tf\t2x3\t0\t-\t-\n", false },
+		{ "nine fields", "k\tx\t1\t2\t3\tf\t2x3\t0\t-\n", false },
+		{ "eleven fields", "k\tx\t1\t2\t3\tf\t2x3\t0\t-\t-\t\n", false },
+		{ "an empty number", "k\tx\t\t2\t3\tf\t2x3\t0\t-\t-\n", false },
+		{ "part 16", "k\tx\t1\t2\t3\tf\t2x3\t16\t-\t-\n", false },
+		{ "no fingerprint", "k\tx\t1\t2\t3\tf\t2x3\t0\t-\t12\n", false },
+		{ "a fingerprint", "k\tx\t1\t2\t3\tf\t2x3\t0\t-\t0123456789abcdef0123456789abcdef\n",
+		    true },
+		{ "no end", "k\tx\t1\t2\t3\tf\t2x3\t0\t-\t-", false },
 	};
 	size_t next;
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
@@ -155,13 +159,16 @@ static void test_check(void)
 		const char *what, *text;
 		bool good;
 	} all[] = {
-		{ "in order", "#zvi 1 10 2 0\na\tx\t1\t2\t3\tf\t2\na\ty\t3\t2\t0\tf\t2\n", true },
-		{ "none", "#zvi 1 10 0 0\n", true },
-		{ "out of order", "#zvi 1 10 2 0\nb\tx\t1\t2\t3\tf\t2\na\ty\t3\t2\t0\tf\t2\n", false },
-		{ "doubled", "#zvi 1 10 2 0\na\tx\t1\t2\t3\tf\t2\na\tx\t1\t2\t3\tf\t2\n", false },
-		{ "too few", "#zvi 1 10 2 0\na\tx\t1\t2\t3\tf\t2\n", false },
-		{ "too many", "#zvi 1 10 0 0\na\tx\t1\t2\t3\tf\t2\n", false },
-		{ "outside", "#zvi 1 10 1 0\na\tx\t9\t2\t3\tf\t2\n", false },
+		{ "in order", "#zvi 2 10 2 0\na\tx\t1\t2\t3\tf\t2\t0\t-\t-\na\ty\t3\t2\t0\tf\t2\t0\t-\t-\n",
+		    true },
+		{ "none", "#zvi 2 10 0 0\n", true },
+		{ "out of order",
+		    "#zvi 2 10 2 0\nb\tx\t1\t2\t3\tf\t2\t0\t-\t-\na\ty\t3\t2\t0\tf\t2\t0\t-\t-\n", false },
+		{ "doubled", "#zvi 2 10 2 0\na\tx\t1\t2\t3\tf\t2\t0\t-\t-\na\tx\t1\t2\t3\tf\t2\t0\t-\t-\n",
+		    false },
+		{ "too few", "#zvi 2 10 2 0\na\tx\t1\t2\t3\tf\t2\t0\t-\t-\n", false },
+		{ "too many", "#zvi 2 10 0 0\na\tx\t1\t2\t3\tf\t2\t0\t-\t-\n", false },
+		{ "outside", "#zvi 2 10 1 0\na\tx\t9\t2\t3\tf\t2\t0\t-\t-\n", false },
 	};
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
 		struct index_head head;
