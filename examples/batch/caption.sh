@@ -45,4 +45,5 @@ mv "$todo.new" "$todo"
 [ "$(cat "$log.status")" -le 1 ] || exit 2
 rm -f "$log.status"
 fold
+[ ! -t 2 ] || sed -n "s,^zv-generate: \([0-9]*\) records.*,batch: shard $shard of $N: \1 captions ($language)," "$log" >&2
 rm -f "$store.wanted"

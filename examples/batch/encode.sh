@@ -63,5 +63,6 @@ while :; do
 done
 mv "$cache.new" "$work/features/$shard.tsv"
 rm -f "$cache".*.new "$log.status" "$log.damage"
+[ ! -t 2 ] || sed -n "s,^zv-encode: \(.* encoded\).*,batch: shard $shard of $N: \1," "$log" >&2
 # Asked for keys, zv-cat then reads only their records.
 [ ! -e "$cache" ] || [ -n "$(find "$cache.zvi" -newer "$cache" 2>/dev/null)" ] || zv-index "$cache" || exit 2

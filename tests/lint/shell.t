@@ -7,7 +7,7 @@ if ! command -v shellcheck >/dev/null 2>&1; then
 fi
 list=$(sources '*' | while read -r file; do
 	case $file in
-	*.sh | *.t) [ -f "$file" ] && echo "$file" ;;
+	*.sh | *.t | *.sbatch) [ -f "$file" ] && echo "$file" ;;
 	*.*/* | *.[a-z]*) ;;
 	*) ;;
 	esac
