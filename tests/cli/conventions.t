@@ -175,7 +175,8 @@ for program in $(programs); do
 		is "$program: ZV_CPU=abacus is refused" "$?" 2
 		like "$program: and says why" "$(cat err)" "*ZV_CPU*"
 	fi
-	if [ "$program" != zv-import ] && knows "$program" --model; then # which takes one with --adapter
+	# zv-import takes one with --adapter, zv-search with --rerank
+	if [ "$program" != zv-import ] && [ "$program" != zv-search ] && knows "$program" --model; then
 		# shellcheck disable=SC2086
 		status "$program: a model that is not there: exit 2" 2 "$program" $args -m absent
 		# shellcheck disable=SC2086

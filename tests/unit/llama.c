@@ -239,6 +239,8 @@ static void check_adapters(const char *model)
 		char source[100], path[100], file[200];
 		struct import_adapter_count count;
 		struct llama *llama = llama_open(model);
+		if (llama)
+			llama_keep_as(llama, KEPT_F32);
 		struct prompt prompt = read_prompt(llama, &reference, 0, 1);
 		snprintf(source, sizeof source, "zoo/A/peft-lora/%s", names[i]);
 		snprintf(path, sizeof path, "%s.zv", names[i]);
@@ -272,6 +274,8 @@ static void check_projecting_adapter(void)
 	    "an adapter with a projection is not kept: %s", error_text());
 	const char *model = reference_import(&request, "projecting");
 	struct llama *llama = model ? llama_open(model) : NULL;
+	if (llama)
+		llama_keep_as(llama, KEPT_F32);
 	if (!TAP_OK(llama != NULL, "it is merged"))
 		return;
 	struct reference reference = reference_open("zoo/A/hf-blip2/");
@@ -358,6 +362,8 @@ static void check_delta(void)
 		.delta = reference_path("zoo/A/ziya-delta/delta") };
 	const char *model = reference_import(&request, "ziya");
 	struct llama *llama = model ? llama_open(model) : NULL;
+	if (llama)
+		llama_keep_as(llama, KEPT_F32);
 	if (!llama)
 		return;
 	struct reference reference = reference_open("zoo/A/hf-blip2/");
@@ -398,6 +404,8 @@ static void check_tiny(void)
 	const char *model = reference_tiny("stage2.weights.safetensors", "tiny");
 	const char *path = reference_path("oracles/tiny-blip2/stage2.io.safetensors");
 	struct llama *llama = model ? llama_open(model) : NULL;
+	if (llama)
+		llama_keep_as(llama, KEPT_F32);
 	if (!llama || !path)
 		return;
 	enum { ROWS = 15 };
@@ -498,6 +506,8 @@ int main(void)
 	threads_start(3);
 	const char *model = reference_model("zoo/A/hf-blip2", "blip2");
 	struct llama *llama = model ? llama_open(model) : NULL;
+	if (llama)
+		llama_keep_as(llama, KEPT_F32);
 	if (model && TAP_OK(llama != NULL, "llm.zv opens")) {
 		struct reference reference = reference_open("zoo/A/hf-blip2/");
 		for (int picture = 0; picture < 3; picture++)

@@ -96,6 +96,8 @@ static double error_of_prefill(
     const struct training *training, const char *model, const char *adapter)
 {
 	struct llama *llama = llama_open(model);
+	if (llama)
+		llama_keep_as(llama, KEPT_F32);
 	float *wanted = toy_numbers(ROWS * toy.vocabulary, 1);
 	if (!llama || (adapter && llama_adapt(llama, adapter) < 0)) {
 		printf("# %s\n", error_text());
@@ -130,6 +132,8 @@ static void check_forward(void)
 	int32_t ids[] = { 0, 60, 7 }, beyond = 61, below = -1;
 	float rows[3 * 48], same[3 * 48];
 	struct llama *llama = llama_open("model");
+	if (llama)
+		llama_keep_as(llama, KEPT_F32);
 	llama_embed(llama, ids, 3, same);
 	TAP_OK(llama_network_embed(training.network, ids, 3, rows) == 0 &&
 	           memcmp(rows, same, sizeof rows) == 0,
