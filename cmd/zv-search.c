@@ -2,7 +2,6 @@
  * and feature files made ready for being searched.
  */
 #define _GNU_SOURCE
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/message.h"
@@ -19,6 +18,7 @@
 #include "search/groups.h"
 #include "search/queries.h"
 #include "search/rerank.h"
+#include "stream/rows.h"
 #include "stream/sample_queue.h"
 
 #include <float.h>
@@ -55,7 +55,7 @@ static const struct option_entry options[] = {
 	  "only the keys in LIST, one a line" },
 	{ 'n', "name", "NAME", OPTION_TEXT, &option.name, 0, 0, NULL,
 	  "compare the tensors called NAME (default: the first of each\n"
-	  "sample that is f32, bf16 or f16)" },
+	  "sample that is f32, bf16, f16 or rows of int8)" },
 	{ 0, "pictures", "HOW", OPTION_CHOICE, &option.pictures, 0, 0, pictures_choices,
 	  "how two pictures are compared: aligned (default), the mean of\n"
 	  "the products of vectors of the same number, or max, the\n"
@@ -77,8 +77,8 @@ static const struct option_entry options[] = {
 	  "no queries: the groups of near-duplicates" },
 	{ 0, "gather", NULL, OPTION_FLAG, &option.gather, 0, 0, NULL,
 	  "no queries: write all vectors as stacks, to be searched at the\nspeed of memory" },
-	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
-	  "with --gather: store them as f32, bf16 or f16 (default: as\nthey are)" },
+	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, rows_types,
+	  "with --gather: store them as f32, bf16, f16 or int8 (default:\nas they are)" },
 	{ 'b', "batch", "N", OPTION_WHOLE, &option.batch, 1, 1 << 20, NULL,
 	  "look for up to N queries in one pass if they are there\n(default 1024)" },
 	{ 0, "memory", "SIZE", OPTION_SIZE, &option.memory, 0, 0x1p53, NULL,
@@ -455,7 +455,7 @@ static void dedupe(void)
 
 static void gather(void)
 {
-	char dtype = program_given("dtype") ? dtype_from_name(dtype_stored[option.dtype]) : 0;
+	char dtype = program_given("dtype") ? rows_type(rows_types[option.dtype]) : 0;
 	struct writer *writer = writer_open(common.output, WRITER_BARE);
 	if (!writer)
 		program_fail(common.output);

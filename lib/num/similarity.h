@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { SIMILARITY_LANES = 16 };
 
@@ -29,6 +30,9 @@ struct similarity {
 	float (*most)(const float *x, size_t n);
 	/* The first of n elements that is at least `least`; n if there is none. */
 	size_t (*reach)(const float *x, size_t n, float least);
+	/* y[r * width + i] = scales[r] * values[r * width + i]; scales of any alignment. */
+	void (*widen)(
+	    const int8_t *values, const void *scales, size_t row_count, size_t width, float *y);
 	/* So many query vectors and more are quicker with rows that were made f32 before. */
 	size_t widen_from;
 };

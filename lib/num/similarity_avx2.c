@@ -32,6 +32,11 @@ static inline vector vector_bf16(const void *from)
 	return (vector)_mm256_slli_epi32(bits, 16);
 }
 
+static inline vector vector_int8(const void *from)
+{
+	return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from)));
+}
+
 /* A bit for each element that is at least `least`. */
 static inline unsigned vector_reaches(vector v, float least)
 {
@@ -55,6 +60,6 @@ static inline __attribute__((always_inline)) void tile_fold(
 
 #include "num/similarity_vector.h"
 
-const struct similarity similarity_avx2 = { products, most, reach, 3 };
+const struct similarity similarity_avx2 = { products, most, reach, widen, 3 };
 
 #endif

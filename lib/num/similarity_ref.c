@@ -3,6 +3,7 @@
 #include "base/dtype.h"
 
 #include <math.h>
+#include <string.h>
 
 /* 16 elements of a row as f32, zeros behind the last. */
 static void load(const void *row, char dtype, size_t first, size_t width, float *lanes)
@@ -53,4 +54,15 @@ static size_t reach(const float *x, size_t n, float least)
 	return i;
 }
 
-const struct similarity similarity_ref = { products, most, reach, 2 };
+static void widen(
+    const int8_t *values, const void *scales, size_t row_count, size_t width, float *y)
+{
+	for (size_t r = 0; r < row_count; r++) {
+		float scale;
+		memcpy(&scale, (const char *)scales + r * sizeof scale, sizeof scale);
+		for (size_t i = 0; i < width; i++)
+			y[r * width + i] = scale * (float)values[r * width + i];
+	}
+}
+
+const struct similarity similarity_ref = { products, most, reach, widen, 2 };

@@ -1,7 +1,7 @@
 /* similarity_vector.h - the kernels of similarity.h written once for vectors of LANES floats. The file
  * of a CPU level defines LANES, vector, TILE_ROWS, TILE_QUERIES, and the few
  * primitives that name instructions (vector_fused, vector_greater, vector_f16, vector_bf16,
- * vector_reaches, tile_fold), then includes this.
+ * vector_int8, vector_reaches, tile_fold), then includes this.
  */
 #ifndef ZV_NUM_SIMILARITY_VECTOR_H
 #define ZV_NUM_SIMILARITY_VECTOR_H
@@ -169,6 +169,22 @@ static float most(const float *x, size_t n)
 	for (; i < n; i++)
 		one = x[i] > one ? x[i] : one;
 	return one;
+}
+
+static void widen(
+    const int8_t *values, const void *scales, size_t row_count, size_t width, float *y)
+{
+	for (size_t r = 0; r < row_count; r++, values += width, y += width) {
+		float scale;
+		size_t i = 0;
+		memcpy(&scale, (const char *)scales + r * sizeof scale, sizeof scale);
+		for (; i + LANES <= width; i += LANES) {
+			vector wide = vector_int8(values + i) * scale;
+			memcpy(y + i, &wide, sizeof wide);
+		}
+		for (; i < width; i++)
+			y[i] = scale * (float)values[i];
+	}
 }
 
 static size_t reach(const float *x, size_t n, float least)

@@ -3,26 +3,17 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "search/bank_small.h"
 #include "search/bank_window.h"
 #include "stream/read.h"
+#include "stream/rows.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
 	WINDOW_BYTES = 16 << 20,  /* of rows: stays in the last cache from checksum to scan */
-	GATHER_BYTES = 1 << 20,   /* of a block that is gathered from small records */
 	IN_PLACE_BYTES = 8 << 10, /* mapped records of this size are used where they are */
-};
-
-/* Small records that become one block. */
-struct gather {
-	struct bank_block block; /* count, shape and origin; the rest when it is done */
-	uint8_t *rows, *sources;
-	char *keys;
-	uint32_t *ends;
-	size_t rows_size, keys_size, rows_capacity, keys_capacity, ends_capacity, sources_capacity;
-	bool has_sources;
 };
 
 struct bank {
@@ -32,7 +23,7 @@ struct bank {
 	size_t origin_count, origin_capacity;
 
 	struct bank_window window; /* being read */
-	struct gather gather;
+	struct bank_small small;
 	struct bank_window *kept;
 	size_t kept_count, kept_capacity;
 	struct reader **readers; /* whose mappings kept blocks are in */
@@ -73,22 +64,13 @@ static void forget(struct bank *bank)
 	bank->keeping = bank->complete = false;
 }
 
-static void gather_release(struct gather *gather)
-{
-	memory_release(gather->rows);
-	memory_release(gather->keys);
-	memory_release(gather->ends);
-	memory_release(gather->sources);
-	*gather = (struct gather){ 0 };
-}
-
 void bank_close(struct bank *bank)
 {
 	if (!bank)
 		return;
 	forget(bank);
 	window_release(&bank->window);
-	gather_release(&bank->gather);
+	small_release(&bank->small);
 	for (size_t i = 0; i < bank->origin_count; i++)
 		memory_release(bank->origins[i].meta);
 	memory_release(bank->origins);
@@ -126,9 +108,10 @@ void bank_weights(const struct record *record, char weights[BANK_WEIGHTS_SIZE])
 int bank_shape(const struct record *record, bool stacked, size_t *vectors, size_t *width)
 {
 	int first = stacked ? 1 : 0, dimensions = record->dimensions - first;
-	if (!strchr("fEe", record->dtype) || dimensions < 1 || dimensions > 2)
+	if (!strchr("fEeb", record->dtype) || dimensions < 1 || dimensions > 2)
 		return error_input(
-		    "\"%.200s\" holds no vectors of f32, bf16 or f16, nor a stack of them", record->key);
+		    "\"%.200s\" holds no vectors of f32, bf16, f16 or int8, nor a stack of them",
+		    record->key);
 	uint64_t wide = record->shape[record->dimensions - 1];
 	uint64_t many = dimensions == 2 ? record->shape[first] : 1;
 	if (wide == 0 || many == 0 || wide > BANK_WIDTH_MOST || many > BANK_WIDTH_MOST / wide)
@@ -166,34 +149,10 @@ static int keep_window(struct bank *bank)
 	return 0;
 }
 
-/* The gathered records become a block of the window. */
-static int end_gather(struct bank *bank)
-{
-	struct gather *gather = &bank->gather;
-	struct bank_block *block = &gather->block;
-	if (block->count == 0)
-		return 0;
-	if (!gather->has_sources) {
-		memory_release(gather->sources);
-		gather->sources = NULL;
-	}
-	block->rows = block->own_rows = gather->rows;
-	block->own_keys = gather->keys;
-	block->keys = gather->keys;
-	block->keys_size = gather->keys_size;
-	block->key_ends = block->own_ends = gather->ends;
-	block->sources = block->own_sources = gather->sources;
-	block->verified = block->filtered = true;
-	block->file = bank->file;
-	struct bank_block whole = *block;
-	*gather = (struct gather){ 0 };
-	return window_add(&bank->window, &whole);
-}
-
 /* The present window is complete: 0, -1, or 1 when the visitor has seen enough. */
 static int show_window(struct bank *bank)
 {
-	if (end_gather(bank) || window_prepare(&bank->window, &bank->rules))
+	if (small_end(&bank->small, &bank->window) || window_prepare(&bank->window, &bank->rules))
 		return -1;
 	if (bank->window.count == 0)
 		return 0;
@@ -306,42 +265,14 @@ static int own_key(struct bank_block *block, const struct record *record)
 	return 0;
 }
 
-/* Append a verified record to those that are gathered. */
-static int gather_item(struct bank *bank, const struct record *record,
-    const struct bank_block *block, const void *payload)
+/* A record that was verified becomes one of the small ones. */
+static int add_small(
+    struct bank *bank, const struct record *record, struct bank_block *block, const void *payload)
 {
-	struct gather *gather = &bank->gather;
-	const struct bank_block *last = &gather->block;
-	size_t size = (size_t)record->payload_size, key = strlen(record->key);
-	if (last->count > 0 &&
-	    (last->vectors != block->vectors || last->width != block->width ||
-	        last->dtype != block->dtype || last->origin != block->origin ||
-	        gather->rows_size + size > GATHER_BYTES) &&
-	    end_gather(bank))
+	block->file = bank->file;
+	block->first = bank->items;
+	if (small_add(&bank->small, &bank->window, record, block, payload))
 		return -1;
-	size_t count = gather->block.count;
-	if (memory_grow((void **)&gather->rows, &gather->rows_capacity, gather->rows_size + size, 1) ||
-	    memory_grow(
-	        (void **)&gather->keys, &gather->keys_capacity, gather->keys_size + key + 1, 1) ||
-	    memory_grow(
-	        (void **)&gather->ends, &gather->ends_capacity, count + 1, sizeof *gather->ends) ||
-	    memory_grow((void **)&gather->sources, &gather->sources_capacity,
-	        (count + 1) * sizeof record->source.bytes, 1))
-		return -1;
-	if (count == 0) {
-		gather->block = *block;
-		gather->block.first = bank->items;
-	}
-	memcpy(gather->rows + gather->rows_size, payload, size);
-	memcpy(gather->keys + gather->keys_size, record->key, key);
-	gather->keys[gather->keys_size + key] = '\n';
-	gather->ends[count] = (uint32_t)(gather->keys_size + key);
-	memcpy(gather->sources + count * sizeof record->source.bytes, record->source.bytes,
-	    sizeof record->source.bytes);
-	gather->has_sources |= !digest_is_zero(&record->source);
-	gather->rows_size += size;
-	gather->keys_size += key + 1;
-	gather->block.count++;
 	bank->items++;
 	return 0;
 }
@@ -363,11 +294,14 @@ static int take_single(struct bank *bank, struct reader *reader, const struct re
 		if (mapped) {
 			block.count = 1;
 			block.filtered = true;
-			return end_gather(bank) || own_key(&block, record) || add_block(bank, &block) ? -1 : 0;
+			return small_end(&bank->small, &bank->window) || own_key(&block, record) ||
+			               add_block(bank, &block)
+			           ? -1
+			           : 0;
 		}
 	}
 	payload = reader_payload(reader);
-	return payload ? gather_item(bank, record, &block, payload) : -1;
+	return payload ? add_small(bank, record, &block, payload) : -1;
 }
 
 /* A payload, mapped or else the caller's own: 0 or -1. */
@@ -412,28 +346,92 @@ static int take_stack_parts(
 	return 0;
 }
 
+static void release_parts(struct bank_block *block)
+{
+	memory_release(block->own_rows);
+	memory_release(block->own_scales);
+	memory_release(block->own_keys);
+	memory_release(block->own_sources);
+}
+
+/* What examine() told of a block whose rows and scales are held. */
+static void describe(struct bank_block *block, const struct bank_block *described)
+{
+	struct bank_block held = *block;
+	*block = *described;
+	block->rows = held.rows;
+	block->own_rows = held.own_rows;
+	block->scales = held.scales;
+	block->own_scales = held.own_scales;
+	block->verified = held.own_rows != NULL;
+}
+
 static int take_stack(struct bank *bank, struct reader *reader, const struct record *matrix,
     struct bank_block *block, struct record *record)
 {
 	struct bank_block described;
 	int fits = examine(bank, matrix, true, &described);
-	described.rows = block->rows;
-	described.own_rows = block->own_rows;
-	described.verified = block->own_rows != NULL;
-	described.count = (size_t)matrix->shape[0];
-	*block = described;
-	if (fits > 0 && take_stack_parts(bank, reader, block, record))
-		fits = -1;
+	if (fits > 0) {
+		describe(block, &described);
+		block->count = (size_t)matrix->shape[0];
+		fits = take_stack_parts(bank, reader, block, record) ? -1 : 1;
+	}
 	if (fits <= 0 || block->count == 0) {
-		memory_release(block->own_rows);
-		memory_release(block->own_keys);
-		memory_release(block->own_sources);
+		release_parts(block);
 		return fits < 0 ? -1 : 0;
 	}
-	return end_gather(bank) || add_block(bank, block) ? -1 : 0;
+	return small_end(&bank->small, &bank->window) || add_block(bank, block) ? -1 : 0;
 }
 
-/* The first part of a sample of several: a stack if keys follow it. */
+/* A sample that is no stack, whose first part was read. */
+static int take_alone(struct bank *bank, const struct record *record, struct bank_block *block)
+{
+	struct bank_block described;
+	int fits =
+	    window_wants(&bank->rules, record->key) ? examine(bank, record, false, &described) : 0;
+	if (fits > 0) {
+		describe(block, &described);
+		if (!block->own_rows &&
+		    checksum_of(block->rows, (size_t)record->payload_size) != record->payload_checksum)
+			fits = error_input("checksum of the payload of \"%.200s\" is wrong", record->key);
+	}
+	if (fits > 0)
+		fits = add_small(bank, record, block, block->rows);
+	release_parts(block);
+	return fits < 0 ? -1 : 0;
+}
+
+/* The record behind another of its sample: 0, or -1 with a recorded error. */
+static int next_part(
+    struct bank *bank, struct reader *reader, const struct record *first, struct record *record)
+{
+	int found = reader_next(reader, record);
+	if (found < 0)
+		return -1;
+	if (found == 0 || strcmp(record->key, first->key) != 0)
+		return error_input("\"%.200s\" lacks its other parts", first->key);
+	bank->sample_taken = record->more;
+	return 0;
+}
+
+/* The scales of int8 rows and the part behind them: 1, 0 if these numbers are no such rows, -1. */
+static int take_scales(struct bank *bank, struct reader *reader, const struct record *first,
+    struct bank_block *block, struct record *record)
+{
+	struct rows rows;
+	if (!rows_are_scales(first, record)) {
+		reader_again(reader);
+		bank->sample_taken = false;
+		return 0;
+	}
+	if (hold_payload(reader, record, true, &block->scales, &block->own_scales))
+		return -1;
+	if (rows_open(&rows, first, block->rows, record, block->scales))
+		return error_context("\"%.200s\"", first->key);
+	return record->more && next_part(bank, reader, first, record) ? -1 : 1;
+}
+
+/* The first part of a sample of several: a stack if keys come behind it. */
 static int take_first_part(struct bank *bank, struct reader *reader, struct record *record)
 {
 	struct record first = *record;
@@ -442,23 +440,17 @@ static int take_first_part(struct bank *bank, struct reader *reader, struct reco
 	if (origin_of(bank, record, &origin) ||
 	    hold_payload(reader, record, false, &block.rows, &block.own_rows))
 		return -1;
-	int found = reader_next(reader, record);
-	if (found <= 0 || strcmp(record->key, first.key) != 0) {
-		memory_release(block.own_rows);
-		return found < 0 ? -1 : error_input("\"%.200s\" lacks its other parts", first.key);
-	}
-	bank->sample_taken = record->more;
 	first.meta = bank->origins[origin].meta;
+	int found = next_part(bank, reader, &first, record) ? -1 : 1;
+	if (found > 0 && first.dtype == 'b')
+		found = take_scales(bank, reader, &first, &block, record);
+	if (found <= 0) {
+		release_parts(&block);
+		return found;
+	}
 	if (strcmp(record->name, "keys") == 0 && record->dtype == 'B' && first.dimensions >= 2)
 		return take_stack(bank, reader, &first, &block, record);
-	int fits = window_wants(&bank->rules, first.key) ? examine(bank, &first, false, &block) : 0;
-	if (fits > 0 && !block.own_rows &&
-	    checksum_of(block.rows, (size_t)first.payload_size) != first.payload_checksum)
-		fits = error_input("checksum of the payload of \"%.200s\" is wrong", first.key);
-	if (fits > 0)
-		fits = gather_item(bank, &first, &block, block.rows);
-	memory_release(block.own_rows);
-	return fits < 0 ? -1 : 0;
+	return take_alone(bank, &first, &block);
 }
 
 /* Is this the tensor to search in? */
@@ -466,7 +458,7 @@ static bool is_meant(const struct bank *bank, const struct record *record)
 {
 	if (bank->rules.name)
 		return strcmp(record->name, bank->rules.name) == 0;
-	return strchr("fEe", record->dtype) && record->dimensions > 0;
+	return rows_are_numbers(record) && record->dtype != 'd' && record->dimensions > 0;
 }
 
 static int take_record(struct bank *bank, struct reader *reader, struct record *record)
@@ -492,7 +484,7 @@ static int read_stream(struct bank *bank, struct reader *reader)
 		if (take_record(bank, reader, &record))
 			return -1;
 		int status =
-		    bank->window.bytes + bank->gather.rows_size < WINDOW_BYTES ? 0 : show_window(bank);
+		    bank->window.bytes + bank->small.rows_size < WINDOW_BYTES ? 0 : show_window(bank);
 		if (status)
 			return status;
 	}
@@ -511,7 +503,7 @@ static int read_file(struct bank *bank, const char *file)
 	if (status == 0)
 		status = show_window(bank);
 	window_release(&bank->window);
-	gather_release(&bank->gather);
+	small_release(&bank->small);
 	if (status < 0 || !bank->keeping || !reader) {
 		reader_close(reader);
 		return status;

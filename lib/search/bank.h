@@ -31,9 +31,10 @@ struct bank_origin {
 	bool fits; /* the kind that is wanted */
 };
 
-/* count items of `vectors` vectors each: rows [count][vectors][width] of dtype f, E or e. */
+/* count items of `vectors` vectors each: rows [count][vectors][width] of dtype f, E, e, or b with scales. */
 struct bank_block {
 	const void *rows;
+	const void *scales; /* [count][vectors] f32 of any alignment; NULL unless dtype is b */
 	char dtype;
 	size_t count, vectors, width;
 	const char *keys;         /* each ended by a newline */
@@ -48,8 +49,11 @@ struct bank_block {
 	uint64_t checksum; /* of rows that are not verified */
 	size_t keys_size;
 	bool verified, filtered;
-	void *own_rows, *own_keys, *own_ends, *own_sources, *own_wanted;
+	void *own_rows, *own_scales, *own_keys, *own_ends, *own_sources, *own_wanted;
 };
+
+/* Items first .. first + count - 1 as f32 [count][vectors][width]. */
+void bank_numbers(const struct bank_block *block, size_t first, size_t count, float *numbers);
 
 const char *bank_key(const struct bank_block *block, size_t item, size_t *size);
 /* All zero if it is not known. */

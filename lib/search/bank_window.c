@@ -1,9 +1,11 @@
 /* bank_window.c - the blocks of a window (see bank_window.h). */
 #define _GNU_SOURCE
 #include "search/bank_window.h"
+#include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "stream/rows.h"
 
 #include <fnmatch.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 static void block_release(struct bank_block *block)
 {
 	memory_release(block->own_rows);
+	memory_release(block->own_scales);
 	memory_release(block->own_keys);
 	memory_release(block->own_ends);
 	memory_release(block->own_sources);
@@ -27,7 +30,7 @@ void window_release(struct bank_window *window)
 
 static size_t block_bytes(const struct bank_block *block)
 {
-	return block->count * block->vectors * block->width * (block->dtype == 'f' ? 4 : 2);
+	return block->count * block->vectors * block->width * dtype_size(block->dtype);
 }
 
 int window_add(struct bank_window *window, const struct bank_block *block)
@@ -42,6 +45,7 @@ int window_add(struct bank_window *window, const struct bank_block *block)
 	window->blocks[window->count++] = added;
 	window->bytes += bytes;
 	window->own += sizeof added + keys + (block->own_rows ? bytes : 0) +
+	               (block->own_scales ? block->count * block->vectors * sizeof(float) : 0) +
 	               (block->own_sources ? block->count * sizeof(struct digest) : 0);
 	return 0;
 }
@@ -148,6 +152,13 @@ int window_prepare(struct bank_window *window, const struct bank_rules *rules)
 	}
 	memory_release(prepare.states);
 	return status;
+}
+
+void bank_numbers(const struct bank_block *block, size_t first, size_t count, float *numbers)
+{
+	struct rows rows = { block->dtype, block->count * block->vectors, block->width, block->rows,
+		block->scales };
+	rows_get(&rows, first * block->vectors, count * block->vectors, numbers);
 }
 
 const char *bank_key(const struct bank_block *block, size_t item, size_t *size)

@@ -1,7 +1,9 @@
 /* gather.c - a bank as stacks (see gather.h). */
 #include "search/gather.h"
 #include "base/dtype.h"
+#include "base/error.h"
 #include "base/memory.h"
+#include "stream/rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +20,9 @@ struct gathered {
 	struct writer *writer;
 	char dtype;             /* wanted, or 0 */
 	struct bank_block like; /* shape and origin of the rows so far */
-	struct bytes rows, keys, sources;
+	struct bytes rows, scales, keys, sources;
+	float *wide; /* an item as f32 */
+	size_t wide_capacity;
 	size_t count;
 	bool has_sources;
 	unsigned long number; /* of stacks */
@@ -52,7 +56,7 @@ static int change_dtype(const char *text, size_t size, char dtype, struct bytes 
 			return -1;
 		text = next;
 	}
-	const char *name = dtype_name(dtype);
+	const char *name = rows_type_name(dtype);
 	if (dtype == 'f')
 		return 0;
 	return append(changed, word, sizeof word - 1) || append(changed, name, strlen(name)) ||
@@ -90,52 +94,78 @@ static int flush(struct gathered *gathered)
 	if (gathered->count == 0)
 		return 0;
 	const struct bank_origin *origin = bank_origin(gathered->bank, like->origin);
-	char dtype = gathered->dtype ? gathered->dtype : like->dtype;
-	uint64_t shape[3] = { gathered->count, like->vectors, like->width };
+	char dtype = gathered->dtype ? gathered->dtype : like->dtype, scale[RECORD_NAME_MOST + 8];
+	int dimensions = like->vectors == 1 ? 2 : 3;
+	uint64_t shape[3] = { gathered->count, like->vectors == 1 ? like->width : like->vectors,
+		like->width };
 	uint64_t keys[1] = { gathered->keys.size },
 	         sources[2] = { gathered->count, sizeof(struct digest) };
-	struct record record;
+	struct record records[4];
+	const struct bytes *const payloads[4] = { &gathered->rows, &gathered->scales, &gathered->keys,
+		&gathered->sources };
 	struct bytes meta = { NULL, 0, 0 };
 	bool declared = origin->meta_size > 0 && dtype != like->dtype;
 	int status = declared ? change_dtype(origin->meta, origin->meta_size, dtype, &meta) : 0;
 	gathered->number++;
-	if (like->vectors == 1)
-		shape[1] = like->width;
-	record_tensor(&record, origin->name, dtype, like->vectors == 1 ? 2 : 3, shape);
-	set_maker(&record, origin, &meta);
-	if (status == 0)
-		status = put(gathered, &record, &gathered->rows, true);
-	record_tensor(&record, "keys", 'B', 1, keys);
-	set_maker(&record, origin, &meta);
-	if (status == 0)
-		status = put(gathered, &record, &gathered->keys, gathered->has_sources);
-	record_tensor(&record, "sources", 'B', 2, sources);
-	set_maker(&record, origin, &meta);
-	if (status == 0 && gathered->has_sources)
-		status = put(gathered, &record, &gathered->sources, false);
+	snprintf(scale, sizeof scale, "%s.scale", origin->name);
+	if (dtype == 'b' && strlen(scale) > RECORD_NAME_MOST)
+		return error_input("name \"%s\" is too long for int8", origin->name);
+	record_tensor(&records[0], origin->name, dtype, dimensions, shape);
+	record_tensor(&records[1], dtype == 'b' ? scale : "", 'f', dimensions - 1, shape);
+	record_tensor(&records[2], "keys", 'B', 1, keys);
+	record_tensor(&records[3], "sources", 'B', 2, sources);
+	for (int i = 0; i < 4 && status == 0; i++) {
+		bool last = i == 3 || (i == 2 && !gathered->has_sources);
+		set_maker(&records[i], origin, &meta);
+		if ((i != 1 || dtype == 'b') && (i != 3 || gathered->has_sources))
+			status = put(gathered, &records[i], payloads[i], !last);
+	}
 	memory_release(meta.at);
-	gathered->count = gathered->rows.size = gathered->keys.size = gathered->sources.size = 0;
+	gathered->count = gathered->rows.size = gathered->scales.size = 0;
+	gathered->keys.size = gathered->sources.size = 0;
 	gathered->has_sources = false;
 	return status;
 }
 
+/* An item as f32. */
+static int widen(struct gathered *gathered, const struct bank_block *block, size_t item)
+{
+	if (memory_grow((void **)&gathered->wide, &gathered->wide_capacity,
+	        block->vectors * block->width, sizeof *gathered->wide))
+		return -1;
+	bank_numbers(block, item, 1, gathered->wide);
+	return 0;
+}
+
 static int append_rows(struct gathered *gathered, const struct bank_block *block, size_t item)
 {
-	size_t numbers = block->vectors * block->width;
+	size_t numbers = block->vectors * block->width, scales = block->vectors * sizeof(float);
 	const char *from = (const char *)block->rows + item * numbers * dtype_size(block->dtype);
 	char dtype = gathered->dtype;
-	if (!dtype || dtype == block->dtype)
+	if (!dtype || dtype == block->dtype) {
+		if (block->dtype == 'b' &&
+		    append(&gathered->scales, (const char *)block->scales + item * scales, scales))
+			return -1;
 		return append(&gathered->rows, from, numbers * dtype_size(block->dtype));
-	float *wide = memory_allocate(numbers, sizeof *wide);
-	size_t size = numbers * dtype_size(dtype);
-	int status = wide ? grow(&gathered->rows, size) : -1;
-	if (status == 0) {
-		dtype_to_f32(block->dtype, from, wide, numbers);
-		dtype_from_f32(dtype, wide, gathered->rows.at + gathered->rows.size, numbers);
-		gathered->rows.size += size;
 	}
-	memory_release(wide);
-	return status;
+	size_t size = numbers * dtype_size(dtype);
+	if (widen(gathered, block, item) || grow(&gathered->rows, size) ||
+	    grow(&gathered->scales, scales))
+		return -1;
+	uint8_t *to = gathered->rows.at + gathered->rows.size;
+	gathered->rows.size += size;
+	if (dtype != 'b') {
+		dtype_from_f32(dtype, gathered->wide, to, numbers);
+		return 0;
+	}
+	for (size_t v = 0; v < block->vectors; v++) {
+		float scale;
+		rows_quantise(gathered->wide + v * block->width, block->width,
+		    (int8_t *)to + v * block->width, &scale);
+		memcpy(gathered->scales.at + gathered->scales.size, &scale, sizeof scale);
+		gathered->scales.size += sizeof scale;
+	}
+	return 0;
 }
 
 static int add_item(struct gathered *gathered, const struct bank_block *block, size_t item)
@@ -180,6 +210,8 @@ int gather_write(struct bank *bank, struct writer *writer, char dtype)
 	if (status == 0)
 		status = flush(&gathered);
 	memory_release(gathered.rows.at);
+	memory_release(gathered.scales.at);
+	memory_release(gathered.wide);
 	memory_release(gathered.keys.at);
 	memory_release(gathered.sources.at);
 	return status;

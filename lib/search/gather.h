@@ -7,8 +7,8 @@
 #include "search/bank.h"
 #include "stream/write.h"
 
-/* Write all items that are wanted, in their order; dtype: f, E or e to store the rows in, 0: as they
- * are. 0, or -1 with a recorded error: ERROR_INPUT about an input, ERROR_SYSTEM else. */
+/* Write all items that are wanted, in their order; dtype: f, E, e or b to store the rows in, 0: as
+ * they are. 0, or -1 with a recorded error: ERROR_INPUT about an input, ERROR_SYSTEM else. */
 int gather_write(struct bank *bank, struct writer *writer, char dtype);
 
 #endif

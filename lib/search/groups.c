@@ -2,7 +2,6 @@
  * that are found join sets, each of which is named by its first item.
  */
 #include "search/groups.h"
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -118,8 +117,7 @@ static int collect_block(struct groups *groups, const struct bank_block *block)
 		        sizeof *groups->numbers))
 			return -1;
 		float *to = batch->values + batch->count * size;
-		dtype_to_f32(block->dtype, (const char *)block->rows + i * size * dtype_size(block->dtype),
-		    to, size);
+		bank_numbers(block, i, 1, to);
 		if (groups->rules.scan.cosine)
 			scan_normalise(to, block->vectors, block->width);
 		batch->vectors = block->vectors;

@@ -1,10 +1,10 @@
 /* queries.c - batches of queries (see queries.h). */
 #include "search/queries.h"
 #include "base/checked.h"
-#include "base/dtype.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/program.h"
+#include "stream/rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,14 +53,18 @@ static enum queries_state take_failed(struct queries *queries, const struct samp
 	return add_failure(queries, part->record.key, reason);
 }
 
-static const struct sample_part *find_part(struct sample *sample, const char *name)
+/* The vectors of a sample: 1, 0 if there are none, -1 with a recorded error. */
+static int find_rows(
+    struct sample *sample, const char *name, struct rows *rows, const struct sample_part **part)
 {
-	if (name)
-		return sample_find(sample, name);
-	for (int i = 0; i < sample->count; i++)
-		if (strchr("fEe", sample->parts[i].record.dtype) && sample->parts[i].record.dimensions > 0)
-			return &sample->parts[i];
-	return NULL;
+	for (int i = 0; !name && i < sample->count; i++) {
+		const struct record *record = &sample->parts[i].record;
+		bool scaled =
+		    i + 1 < sample->count && rows_are_scales(record, &sample->parts[i + 1].record);
+		if (rows_are_numbers(record) && record->dimensions > 0 && (record->dtype != 'b' || scaled))
+			name = record->name;
+	}
+	return name ? rows_find(sample, name, rows, part) : 0;
 }
 
 /* All queries are of one model: 0, or -1 with ERROR_INPUT. */
@@ -97,9 +101,9 @@ bool queries_full(const struct queries *queries)
 	return queries->count >= queries->most;
 }
 
-/* One query with its vectors, which are of the right kind. */
-static int add_vectors(struct queries *queries, const char *key, size_t key_size, char dtype,
-    const void *values, size_t vectors, size_t width)
+/* One query with its vectors, from a row on, which are of the right kind. */
+static int add_vectors(struct queries *queries, const char *key, size_t key_size,
+    const struct rows *rows, size_t first, size_t vectors, size_t width)
 {
 	struct scan_queries *now = &queries->vectors;
 	size_t size = vectors * width, total;
@@ -110,7 +114,7 @@ static int add_vectors(struct queries *queries, const char *key, size_t key_size
 	if (!query)
 		return -1;
 	float *to = now->values + now->count * size;
-	dtype_to_f32(dtype, values, to, size);
+	rows_get(rows, first, vectors, to);
 	if (queries->cosine)
 		scan_normalise(to, vectors, width);
 	now->vectors = vectors;
@@ -120,24 +124,24 @@ static int add_vectors(struct queries *queries, const char *key, size_t key_size
 }
 
 /* The rows of a stack from *row on. */
-static enum queries_state take_rows(struct queries *queries, const struct sample_part *matrix,
-    const struct sample_part *keys, size_t *row, size_t vectors, size_t width)
+static enum queries_state take_rows(struct queries *queries, const struct record *matrix,
+    const struct rows *numbers, const struct sample_part *keys, size_t *row, size_t vectors,
+    size_t width)
 {
 	const char *at = keys->payload, *end = at + keys->record.payload_size;
-	size_t size = vectors * width * dtype_size(matrix->record.dtype);
-	uint64_t rows = matrix->record.shape[0];
+	uint64_t rows = matrix->shape[0];
 	for (uint64_t i = 0; i < rows; i++) {
 		const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
 		if (!newline || newline == at || newline - at > RECORD_KEY_MOST) {
 			error_input(
 			    "a stack of %llu rows has other keys than one for each", (unsigned long long)rows);
-			return fail(queries, matrix->record.key);
+			return fail(queries, matrix->key);
 		}
 		if (i >= *row) {
 			if (!has_room(queries, vectors, width) || queries_full(queries))
 				return QUERIES_FULL;
-			if (add_vectors(queries, at, (size_t)(newline - at), matrix->record.dtype,
-			        (const char *)matrix->payload + i * size, vectors, width))
+			if (add_vectors(queries, at, (size_t)(newline - at), numbers, (size_t)i * vectors,
+			        vectors, width))
 				return QUERIES_TROUBLE;
 			*row = (size_t)i + 1;
 		}
@@ -150,25 +154,26 @@ enum queries_state queries_take(struct queries *queries, struct sample *sample, 
 {
 	const char *key = sample->parts[0].record.key;
 	const struct sample_part *keys = sample_find(sample, "keys");
-	const struct sample_part *part = find_part(sample, queries->name);
+	const struct sample_part *part;
+	struct rows rows;
 	size_t vectors, width;
 	if (sample->parts[0].record.kind == RECORD_FAILED)
 		return take_failed(queries, &sample->parts[0]);
-	if (!part) {
+	int found = find_rows(sample, queries->name, &rows, &part);
+	if (found == 0)
 		error_input("holds no vectors but \"%s\"", sample->parts[0].record.name);
+	if (found <= 0)
 		return fail(queries, key);
-	}
 	bool stacked = keys && keys != part && keys->record.dtype == 'B' && part->record.dimensions > 1;
 	if (bank_shape(&part->record, stacked, &vectors, &width) ||
 	    check_kind(queries, &part->record, width))
 		return fail(queries, key);
 	if (stacked)
-		return take_rows(queries, part, keys, row, vectors, width);
+		return take_rows(queries, &part->record, &rows, keys, row, vectors, width);
 	if (!has_room(queries, vectors, width))
 		return QUERIES_FULL;
-	return add_vectors(queries, key, strlen(key), part->record.dtype, part->payload, vectors, width)
-	           ? QUERIES_TROUBLE
-	           : QUERIES_TAKEN;
+	return add_vectors(queries, key, strlen(key), &rows, 0, vectors, width) ? QUERIES_TROUBLE
+	                                                                        : QUERIES_TAKEN;
 }
 
 void queries_clear(struct queries *queries)

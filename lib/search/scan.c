@@ -64,8 +64,8 @@ static struct meeting meet(const struct scan *scan, const struct bank_block *blo
 		meeting.scale = 1 / (float)block->vectors;
 		meeting.rows = meeting.vectors = 1;
 	}
-	meeting.streams =
-	    !scan->rules->cosine && queries->count * meeting.vectors < scan->kernels->widen_from;
+	meeting.streams = !scan->rules->cosine && block->dtype != 'b' &&
+	                  queries->count * meeting.vectors < scan->kernels->widen_from;
 	meeting.items = at_least_one(
 	    meeting.streams ? STREAM_ROWS / meeting.rows : PART_FLOATS / (meeting.rows * meeting.row));
 	meeting.queries = at_least_one(QUERY_VECTORS / meeting.vectors);
@@ -97,7 +97,12 @@ static const void *part_rows(const struct scan *scan, const struct meeting *meet
 	*dtype = block->dtype;
 	if (meeting->streams || (block->dtype == 'f' && !scan->rules->cosine))
 		return rows;
-	kernels_get()->widen(block->dtype, rows, wide, count * item);
+	if (block->dtype == 'b')
+		scan->kernels->widen((const int8_t *)rows,
+		    (const char *)block->scales + first * block->vectors * sizeof(float),
+		    count * block->vectors, block->width, wide);
+	else
+		kernels_get()->widen(block->dtype, rows, wide, count * item);
 	if (scan->rules->cosine)
 		scan_normalise(wide, count * block->vectors, block->width);
 	*dtype = 'f';

@@ -153,6 +153,30 @@ zv-search -Q texts.zv -k 3 --only 'p00*' many.zv | cut -f 1,2,4 >wanted.few
 zv-search -Q texts.zv -k 3 small.zv | cut -f 1,2,4 >found
 same 'gives the same (8 bits are bf16 exactly)' found wanted.few
 
+# rows of int8: a quarter of the bytes; what is found is what their numbers give
+zv-search --gather --dtype int8 -o int8.zv many.zv
+is 'gathered in int8' "$(zv-ls int8.zv | cut -f 2,3,4 | head -n 3 | tr '\t\n' ': ')" 'itc:i8:1500x32x8 itc.scale:f32:1500x32 keys:u8:9000 '
+zv-search -Q texts.zv -k 20 int8.zv >wanted.int8
+zv-search --gather --dtype f32 -o wide.zv int8.zv
+zv-search -Q texts.zv -k 20 wide.zv >found
+same 'the scores of the numbers that they stand for' found wanted.int8
+like 'which differ from the first little' "$(paste wanted found | awk -F '\t' '{ d = $3 - $7; if (d < 0) d = -d; if (d > most) most = d }
+	END { print (most > 0 && most < 0.05) ? "little" : most }')" little
+for level in ref avx2 avx512; do
+	ZV_CPU=$level zv-search -Q texts.zv -k 20 int8.zv >found 2>level.out || { skip "kernels $level" "$(cat level.out)"; continue; }
+	same "int8: the same bytes with kernels $level" found wanted.int8
+done
+zv-search --cosine -Q texts.zv -k 5 int8.zv >wanted.int8
+zv-search --cosine -Q texts.zv -k 5 wide.zv >found
+same 'int8 with --cosine' found wanted.int8
+printf 'a\titc+\ti8\t2\t100 50\na\titc.scale\tf32\tscalar\t0.01\nb\tother+\ti8\t2\t1\nb\titc\tf32\t2\t0.25 1\n' | zvt-make rows.zv
+is 'a record of int8, and int8 of another use' "$(zv-search -Q q.zv rows.zv | cut -f 1,3,4 | head -n 2 | tr '\t\n' ': ')" \
+	'right:1.000000:a right:0.250000:b '
+is 'as queries' "$(zv-search -k 1 -Q rows.zv db.zv | cut -f 1,3,4 | tr '\t\n' ': ')" 'a:1.000000:also east b:1.000000:north '
+printf 'a\titc+\ti8\t2\t100 50\na\titc.scale\tf32\tscalar\tnan\n' | zvt-make rows.zv
+status 'a scale that is no number' 1 zv-search -Q q.zv rows.zv
+like 'is told' "$tap_out" '*rows.zv: "a": the scale of row 1 is nan*'
+
 # a damaged payload in a stack and in a record: an error, never a result
 cp bank.zv bad.zv
 printf 'x' | dd of=bad.zv bs=1 seek=5000 conv=notrunc 2>/dev/null

@@ -117,6 +117,26 @@ static void check_searching(const struct similarity *kernels, const char *level)
 	    "%s: where there is nothing but NaN, and nothing at all", level);
 }
 
+static void check_widening(const struct similarity *kernels, const char *level)
+{
+	static int8_t values[5 * 300];
+	static float got[5 * 300], wanted[5 * 300];
+	char scales[5 * sizeof(float) + 1];
+	size_t wrong = 0;
+	for (size_t i = 0; i < sizeof values; i++)
+		values[i] = (int8_t)(int)(next() * 127);
+	for (size_t r = 0; r < 5; r++) {
+		float scale = next() + 1;
+		memcpy(scales + 1 + r * sizeof scale, &scale, sizeof scale);
+	}
+	for (size_t width = 1; width <= 300; width += 13) {
+		kernels->widen(values, scales + 1, 5, width, got);
+		similarity_ref.widen(values, scales + 1, 5, width, wanted);
+		wrong += memcmp(got, wanted, 5 * width * sizeof *got) != 0;
+	}
+	TAP_OK(wrong == 0, "%s: int8 with scales to f32", level);
+}
+
 /* Against sums in double. */
 static void check_truth(void)
 {
@@ -153,6 +173,7 @@ int main(void)
 		check_shapes(kernels[level], name);
 		check_odd(kernels[level], name);
 		check_searching(kernels[level], name);
+		check_widening(kernels[level], name);
 	}
 #endif
 	return tap_finish();
