@@ -8,6 +8,7 @@
 #include "base/textout.h"
 #include "base/version.h"
 #include "stream/frame.h"
+#include "stream/index.h"
 #include "stream/packed_record.h"
 #include "stream/read.h"
 
@@ -29,7 +30,8 @@ static const struct option_entry options[] = {
 	{ 0, "keys", NULL, OPTION_FLAG, &option.keys, 0, 0, NULL,
 	    "show keys only, one for each sample" },
 	{ 0, "check", NULL, OPTION_FLAG, &option.check, 0, 0, NULL,
-	    "verify all checksums and that floats are finite;\nshow problems and a summary" },
+	    "verify all checksums, that floats are finite, and the index if there\n"
+	    "is one; show problems and a summary" },
 	{ 0 },
 };
 
@@ -225,12 +227,52 @@ static void print_summary(struct reader *reader, bool whole, bool several)
 	puts(text);
 }
 
+/* The file is damaged. Its index, if that fits, leads to what lies behind: name all that is not
+ * whole. */
+static void name_damaged(const char *name)
+{
+	struct index *index = index_open_damaged(name);
+	struct index_line line;
+	size_t at = 0, damaged = 0, count = 0;
+	while (index && index_next(index, &at, &line) > 0) {
+		struct sample sample;
+		struct reader_place place = { line.offset, line.length, line.skip };
+		if (line.part > 0)
+			continue;
+		count++;
+		if (index_read(index, &place, NULL, &sample) == 0) {
+			sample_clear(&sample);
+			continue;
+		}
+		damaged++;
+		message_failure(EXIT_ITEM, name, "\"%.*s\" %.*s is damaged", (int)line.key_size, line.key,
+		    (int)line.name_size, line.name);
+	}
+	if (damaged > 0)
+		message_note(name,
+		    "%zu of %zu samples are damaged; the command that wrote it computes them again with "
+		    "--append and --verify",
+		    damaged, count);
+	index_close(index);
+}
+
+/* What was read to the end against the index, if there is one. */
+static void check_index(const char *name, const struct reader *reader, struct index_list *list)
+{
+	if (index_list_compare(list, name, reader_size(reader), reader_totals(reader).chain) < 0)
+		message_error(name);
+}
+
 static void list_file(const char *name, bool several)
 {
 	struct record record;
+	bool indexed = option.check && strcmp(name, "-") != 0;
+	struct index_list *list = indexed ? index_list_new() : NULL;
 	struct reader *reader = reader_open(name);
-	if (!reader) {
+	if (!reader || (indexed && !list)) {
 		message_error(name);
+		reader_close(reader);
+		index_list_release(list);
 		return;
 	}
 	if (!option.check)
@@ -246,12 +288,19 @@ static void list_file(const char *name, bool several)
 		found = reader_next(reader, &record);
 		if (found > 0 && !show_record(reader, &record, continued))
 			found = -1;
+		if (found > 0 && list && index_list_take(list, reader, &record) < 0)
+			found = -1;
 		if (found <= 0)
 			break;
 		continued = record.more;
 	}
 	if (found < 0)
 		message_error(reader_name(reader));
+	if (list && found == 0)
+		check_index(name, reader, list);
+	else if (list)
+		name_damaged(name);
+	index_list_release(list);
 	if (option.check || common.verbose)
 		print_summary(reader, found == 0, several);
 	reader_close(reader);

@@ -48,7 +48,10 @@ static int map_text(struct index *index, const char *path)
 	return result;
 }
 
-static int open_both(struct index *index, const char *path, bool grown)
+/* How much of the file an index must fit. */
+enum fit { FIT_ALL, FIT_GROWN, FIT_DAMAGED };
+
+static int open_both(struct index *index, const char *path, enum fit fit)
 {
 	struct stat status;
 	index->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -61,19 +64,21 @@ static int open_both(struct index *index, const char *path, bool grown)
 	if (map_text(index, path) < 0 || index_text_head(index->text, index->size, &index->head) < 0)
 		return -1;
 	uint64_t size = (uint64_t)status.st_size;
-	if (grown ? size < index->head.file_size : size != index->head.file_size)
+	if (fit == FIT_GROWN ? size < index->head.file_size : size != index->head.file_size)
 		return error_input("index is stale; run zv-index");
 	return 0;
 }
 
 /* Is this the index of what the file holds now? The end record that closes the file vouches for
  * its part of the records (all, unless streams were joined or appended). */
-static int check_end(const struct index *index)
+static int check_end(const struct index *index, enum fit fit)
 {
 	struct index_line last;
 	struct stream_totals totals;
 	if (index_text_check(index->text, index->size, &index->head, &last) < 0)
 		return error_context("run zv-index");
+	if (fit == FIT_DAMAGED)
+		return 0;
 	if (index_end_read(index->descriptor, index->head.file_size, &last, &totals) < 0 ||
 	    totals.chain != index->head.chain || totals.tensors > index->head.records ||
 	    totals.failures > index->head.records - totals.tensors)
@@ -81,14 +86,14 @@ static int check_end(const struct index *index)
 	return 0;
 }
 
-static struct index *open_index(const char *path, bool grown)
+static struct index *open_index(const char *path, enum fit fit)
 {
 	struct index *index = memory_allocate_zero(1, sizeof *index);
 	if (!index)
 		return NULL;
 	index->descriptor = -1;
 	error_clear();
-	if (open_both(index, path, grown) < 0 || check_end(index) < 0) {
+	if (open_both(index, path, fit) < 0 || check_end(index, fit) < 0) {
 		index_close(index);
 		return NULL;
 	}
@@ -97,12 +102,17 @@ static struct index *open_index(const char *path, bool grown)
 
 struct index *index_open(const char *path)
 {
-	return open_index(path, false);
+	return open_index(path, FIT_ALL);
 }
 
 struct index *index_open_grown(const char *path)
 {
-	return open_index(path, true);
+	return open_index(path, FIT_GROWN);
+}
+
+struct index *index_open_damaged(const char *path)
+{
+	return open_index(path, FIT_DAMAGED);
 }
 
 uint64_t index_size(const struct index *index)

@@ -23,6 +23,9 @@ struct index *index_open(const char *path);
 struct index *index_open_grown(const char *path);
 uint64_t index_size(const struct index *index);
 
+/* The same for a file that is known to be damaged, perhaps at its end: nothing of it is compared. */
+struct index *index_open_damaged(const char *path);
+
 /* How many lines there are, and all of them in their order, *at = 0 to begin with: 1 with *line,
  * whose texts live as long as the index, 0 at the end, -1. */
 size_t index_lines(const struct index *index);

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { HEAD_MOST = 128 };
+
 /* Texts are offsets into one array that grows. */
 struct entry {
 	size_t head, tail; /* "key TAB name" and what follows skip, each zero-terminated */
@@ -192,15 +194,20 @@ char *index_make_path(const char *path)
 	return name;
 }
 
-int index_list_write(struct index_list *list, const struct index_base *base, const char *path,
+static void format_head(char head[HEAD_MOST], uint64_t size, uint64_t lines, uint64_t chain)
+{
+	snprintf(head, HEAD_MOST, "#zvi 2 %llu %llu %016llx\n", (unsigned long long)size,
+	    (unsigned long long)lines, (unsigned long long)chain);
+}
+
+int index_list_write(const struct index_list *list, const struct index_base *base, const char *path,
     uint64_t file_size, uint64_t chain)
 {
-	char head[128];
+	char head[HEAD_MOST];
 	char *name = index_make_path(path);
 	char **lines = name ? format_lines(list) : NULL;
 	struct output *output = lines ? output_open(name) : NULL;
-	snprintf(head, sizeof head, "#zvi 2 %llu %llu %016llx\n", (unsigned long long)file_size,
-	    (unsigned long long)(count_kept(base) + list->count), (unsigned long long)chain);
+	format_head(head, file_size, count_kept(base) + list->count, chain);
 	int result = output ? write_lines(output, list, lines, base, head) : -1;
 	if (result == 0)
 		result = output_commit(output);
@@ -209,6 +216,38 @@ int index_list_write(struct index_list *list, const struct index_base *base, con
 	release_lines(lines, list->count);
 	memory_release(name);
 	return result;
+}
+
+/* Does the file go on with this text? */
+static bool goes_on(FILE *file, const char *text)
+{
+	while (*text && getc(file) == (unsigned char)*text)
+		text++;
+	return !*text;
+}
+
+int index_list_compare(
+    const struct index_list *list, const char *path, uint64_t file_size, uint64_t chain)
+{
+	char head[HEAD_MOST];
+	struct stat status;
+	char *name = index_make_path(path);
+	FILE *file =
+	    name && stat(name, &status) == 0 && S_ISREG(status.st_mode) ? fopen(name, "re") : NULL;
+	memory_release(name);
+	if (!file)
+		return name ? 0 : -1;
+	char **lines = format_lines(list);
+	format_head(head, file_size, list->count, chain);
+	bool same = lines && goes_on(file, head);
+	for (size_t i = 0; same && i < list->count; i++)
+		same = goes_on(file, lines[i]);
+	same = same && getc(file) == EOF;
+	fclose(file);
+	release_lines(lines, list->count);
+	if (!lines)
+		return -1;
+	return same ? 1 : error_input("its index is not that of its records; run zv-index");
 }
 
 static int collect(struct reader *reader, struct index_list *list)

@@ -36,9 +36,14 @@ struct index_base {
 	uint64_t limit;
 };
 
+/* Does the file at path have the index that index_list_write() would write? 1; 0: it has none; or -1
+ * with a recorded error: it has another. */
+int index_list_compare(
+    const struct index_list *list, const char *path, uint64_t file_size, uint64_t chain);
+
 /* Write the index of the file at path, which has these bytes and ends with this end record: the
  * lines of base and the list. 0 or -1. */
-int index_list_write(struct index_list *list, const struct index_base *base, const char *path,
+int index_list_write(const struct index_list *list, const struct index_base *base, const char *path,
     uint64_t file_size, uint64_t chain);
 
 #endif

@@ -107,6 +107,7 @@ int index_text_line(const char *text, size_t size, size_t at, struct index_line 
 	    !take_digest(&rest, &line->maker) || !take_digest(&rest, &line->source) || rest.text)
 		return error_input("index is damaged: bad entry at byte %zu", at);
 	line->key = key.text;
+	line->size = *next - at - 1;
 	line->key_size = key.size;
 	line->name = name.text;
 	line->name_size = name.size;

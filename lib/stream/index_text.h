@@ -18,7 +18,7 @@ struct index_head {
 /* One entry; key and name point into the text. */
 struct index_line {
 	const char *key, *name;
-	size_t key_size, name_size;
+	size_t key_size, name_size, size; /* size: of the whole entry, which begins at key */
 	uint64_t offset, length, skip;
 	char dtype;
 	unsigned part; /* its number in its sample, 0.. */
