@@ -2,7 +2,6 @@
  * parquet_read.h). Numbers of fields are those of the format's description.
  */
 #include "stream/parquet_read.h"
-#include "base/checked.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "stream/bytes.h"
