@@ -23,8 +23,8 @@ static struct {
 	const char *dtype, *template;
 	struct option_list adapters;
 	bool keep, force;
-	bool tensor, group;
-	const char *shape, *key, *name, *keys, *collection;
+	bool tensor, group, texts;
+	const char *shape, *key, *name, *keys, *collection, *column;
 } option;
 
 static const struct option_entry options[] = {
@@ -60,7 +60,8 @@ static const struct option_entry options[] = {
 	{ 0, "tensor", NULL, OPTION_FLAG, &option.tensor, 0, 0, NULL,
 	    "make a stream of the tensors in the files SOURCE instead:\n"
 	    ".npy, .safetensors, .json (lines of zv-export --json),\n"
-	    "SQLite (collections of llm), or raw bytes" },
+	    "SQLite (collections of llm), directories of clip-retrieval,\n"
+	    "or raw bytes" },
 	{ 0, "shape", "SHAPE", OPTION_TEXT, &option.shape, 0, 0, NULL,
 	    "with --tensor: shape of raw bytes, such as 3x224x224; their\n"
 	    "type is --dtype (also f64, i8 ... u64, bool)" },
@@ -76,6 +77,12 @@ static const struct option_entry options[] = {
 	{ 0, "group", NULL, OPTION_FLAG, &option.group, 0, 0, NULL,
 	    "with --tensor: make one record of neighbouring rows that\n"
 	    "have one key" },
+	{ 0, "texts", NULL, OPTION_FLAG, &option.texts, 0, 0, NULL,
+	    "with --tensor: of clip-retrieval's directory the features of\n"
+	    "texts, not of pictures" },
+	{ 0, "column", "NAME", OPTION_TEXT, &option.column, 0, 0, NULL,
+	    "with --tensor: the column of its metadata that has the keys\n"
+	    "(default image_path, or with --texts caption)" },
 	{ 0, "collection", "NAME", OPTION_TEXT, &option.collection, 0, 0, NULL,
 	    "with --tensor: take this collection of a database (default:\n"
 	    "the only one)" },
@@ -297,6 +304,8 @@ static void import_tensors(char **files, int count)
 		.keys = option.keys,
 		.group = option.group,
 		.collection = option.collection,
+		.texts = option.texts,
+		.column = option.column,
 		.dimensions = -1,
 		.most = (size_t)common.max_record };
 	if (option.shape && import_parse_shape(option.shape, &records.dimensions, records.shape) < 0)
@@ -356,9 +365,9 @@ int main(int argc, char **argv)
 		return program_end();
 	}
 	if (option.shape || option.key || option.name || option.keys || option.group ||
-	    option.collection)
-		program_usage(
-		    "--shape, --key, --name, --keys, --group and --collection are about --tensor");
+	    option.collection || option.texts || option.column)
+		program_usage("--shape, --key, --keys, --name, --group, --collection, --texts and --column "
+		              "are about --tensor");
 	if (!common.output)
 		program_usage("-o DIR says where the model is to go");
 	if (!option.base != !option.delta)

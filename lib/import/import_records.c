@@ -14,6 +14,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 int import_parse_shape(const char *text, int *dimensions, uint64_t shape[RECORD_DIMENSIONS])
 {
@@ -263,6 +264,9 @@ int import_records_read(
 	char start[16];
 	if (ending_is(path, ".safetensors"))
 		return read_safetensors(records, path, writer);
+	struct stat status;
+	if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		return import_rows_folder(records, path, writer);
 	size_t known = import_peek(path, start, sizeof start);
 	if (known >= 6 && memcmp(start, "\x93NUMPY", 6) == 0)
 		return read_npy(records, path, writer);

@@ -1,6 +1,6 @@
 /* import_records.h - loose tensors in the formats of others as records of a stream: what export.h
  * writes, read back: .npy (also a stack of equal ones), .safetensors, JSON lines, raw bytes; SQLite
- * in the layout of llm.
+ * in the layout of llm; the folders of clip-retrieval.
  */
 #ifndef ZV_IMPORT_IMPORT_RECORDS_H
 #define ZV_IMPORT_IMPORT_RECORDS_H
@@ -18,6 +18,8 @@ struct import_records {
 	                   * records with these keys; NULL: it is one record */
 	bool group;       /* neighbouring rows with one key are one record */
 	const char *collection; /* in a database; NULL: the only one */
+	const char *column;     /* of a folder's tables; NULL: image_path, or with texts caption */
+	bool texts;             /* of a folder: those of texts */
 	char dtype;             /* of raw bytes; 0: not given */
 	int dimensions;         /* of raw bytes; -1: not given */
 	uint64_t shape[RECORD_DIMENSIONS];

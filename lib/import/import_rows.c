@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "import/import_rows.h"
 #include "base/dtype.h"
+#include "base/ending.h"
 #include "base/error.h"
 #include "base/line.h"
 #include "base/memory.h"
@@ -11,10 +12,14 @@
 #include "base/utf8.h"
 #include "stream/embeddings.h"
 #include "stream/npy.h"
+#include "stream/parquet_read.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -138,17 +143,18 @@ static int hand_on(struct group *group, struct record *record, const void *paylo
 	return 0;
 }
 
-/* The list of keys, a line at a time. */
+/* Where keys come from: a list with a line for each, or a column of a table. */
 struct keys {
 	FILE *file;
+	struct parquet_reader *table; /* NULL: the list */
 	const char *path;
 	char *line;
 	size_t capacity;
 	bool begun;
 };
 
-/* The next key, unescaped. 1, 0 at the end, -1. */
-static int next_key(struct keys *keys, const char **key)
+/* The next line, unescaped. 1, 0 at the end, -1. */
+static int next_line(struct keys *keys, const char **key)
 {
 	size_t size;
 	int found =
@@ -163,6 +169,29 @@ static int next_key(struct keys *keys, const char **key)
 		return error_input("%s: \"%.200s\" is no key", keys->path, *key);
 	keys->line[mark + size] = '\0';
 	return 1;
+}
+
+/* The text in the next row, cut to what a key can be, as zv-qformer cuts texts. */
+static int next_cell(struct keys *keys, const char **key)
+{
+	const char *text;
+	size_t size;
+	int found = parquet_next(keys->table, &text, &size);
+	if (found <= 0)
+		return found < 0 ? error_context("%s", keys->path) : 0;
+	if (size > RECORD_KEY_MOST)
+		size = utf8_valid_prefix(text, RECORD_KEY_MOST);
+	if (memory_grow((void **)&keys->line, &keys->capacity, size + 1, 1) < 0)
+		return -1;
+	memcpy(keys->line, text, size);
+	keys->line[size] = '\0';
+	*key = keys->line;
+	return strlen(keys->line) == size ? 1 : error_input("%s: a name holds a zero byte", keys->path);
+}
+
+static int next_key(struct keys *keys, const char **key)
+{
+	return keys->table ? next_cell(keys, key) : next_line(keys, key);
 }
 
 /* Row i of the tensor: in the file, or copied from it into space. */
@@ -194,7 +223,8 @@ static int put_rows(struct group *group, const struct import_mapping *file,
 		if (done == rows)
 			return error_input("%s: more keys than the %llu rows", path, (unsigned long long)rows);
 		if (record_set_key(&record, key) < 0)
-			return error_context("%s: line %llu", path, (unsigned long long)done + 1);
+			return error_context(
+			    "%s: %s %llu", path, keys->table ? "row" : "line", (unsigned long long)done + 1);
 		if (hand_on(group, &record, row_of(file, tensor, done, row, space)) < 0)
 			return -1;
 	}
@@ -204,22 +234,29 @@ static int put_rows(struct group *group, const struct import_mapping *file,
 	return found < 0 ? -1 : flush(group);
 }
 
-/* Cut the rows of a stacked tensor into records. */
+/* Cut the rows of a stacked tensor into records with these keys. */
 static int cut(const struct import_records *records, const struct import_mapping *file,
-    const struct checkpoint_tensor *tensor, struct writer *writer)
+    const struct checkpoint_tensor *tensor, struct keys *keys, struct writer *writer)
 {
 	struct group group = { .records = records, .writer = writer };
-	struct keys keys = { .path = records->keys };
 	if (tensor->dimensions < 1)
 		return error_input("a scalar cannot be cut into records");
-	if (!(keys.file = fopen(records->keys, "re")))
-		return error_system("%s: cannot open:", records->keys);
 	uint64_t row = tensor->shape[0] ? tensor->elements / tensor->shape[0] : 0;
 	void *space = memory_allocate(tensor->contiguous ? 0 : (size_t)row, dtype_size(tensor->dtype));
-	int result = space ? put_rows(&group, file, tensor, &keys, space) : -1;
+	int result = space ? put_rows(&group, file, tensor, keys, space) : -1;
 	memory_release(space);
 	release(&group);
-	memory_release(keys.line);
+	memory_release(keys->line);
+	return result;
+}
+
+static int cut_by_list(const struct import_records *records, const struct import_mapping *file,
+    const struct checkpoint_tensor *tensor, struct writer *writer)
+{
+	struct keys keys = { .path = records->keys, .file = fopen(records->keys, "re") };
+	if (!keys.file)
+		return error_system("%s: cannot open:", records->keys);
+	int result = cut(records, file, tensor, &keys, writer);
 	fclose(keys.file);
 	return result;
 }
@@ -233,7 +270,7 @@ int import_rows_npy(const struct import_records *records, const char *key,
 	if (npy_parse(file->bytes, file->size, &tensor) < 0)
 		return -1;
 	if (records->keys)
-		return cut(records, file, &tensor, writer);
+		return cut_by_list(records, file, &tensor, writer);
 	record_tensor(&record, records->name ? records->name : "values", tensor.dtype,
 	    tensor.dimensions, tensor.shape);
 	void *space =
@@ -267,4 +304,64 @@ int import_rows_database(
 	embeddings_close(embeddings);
 	release(&group);
 	return result;
+}
+
+/* A part: the matrix, with the names in a column of the table. */
+static int read_part(const struct import_records *records, const char *matrix, const char *table,
+    struct writer *writer)
+{
+	struct import_mapping rows, names;
+	struct checkpoint_tensor tensor;
+	if (import_map(matrix, &rows) < 0)
+		return error_context("%s", matrix);
+	int result = npy_parse(rows.bytes, rows.size, &tensor);
+	if (result < 0)
+		error_context("%s", matrix);
+	else if ((result = import_map(table, &names)) < 0)
+		error_context("%s", table);
+	if (result == 0) {
+		struct keys keys = { .path = table };
+		keys.table = parquet_read(names.bytes, names.size,
+		    records->column  ? records->column
+		    : records->texts ? "caption"
+		                     : "image_path");
+		result =
+		    keys.table ? cut(records, &rows, &tensor, &keys, writer) : error_context("%s", table);
+		parquet_close(keys.table);
+		import_unmap(&names);
+	}
+	import_unmap(&rows);
+	return result;
+}
+
+int import_rows_folder(
+    const struct import_records *records, const char *path, struct writer *writer)
+{
+	const char *folder = records->texts ? "text_emb" : "img_emb";
+	char matrix[PATH_MAX], table[PATH_MAX];
+	size_t head = strlen(folder) + 1, stem;
+	struct dirent **entries;
+	int parts = 0, result = 0;
+	snprintf(matrix, sizeof matrix, "%s/%s", path, folder);
+	int count = scandir(matrix, &entries, NULL, alphasort);
+	if (count < 0)
+		return error_input("is a directory without clip-retrieval's folder %s", folder);
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+		bool is_part = strncmp(name, folder, head - 1) == 0 && name[head - 1] == '_' &&
+		               ending_stem(name, strlen(name), ".npy", &stem) && stem > head;
+		if (is_part && result == 0) {
+			int length = snprintf(matrix, sizeof matrix, "%s/%s/%s", path, folder, name);
+			snprintf(table, sizeof table, "%s/metadata/metadata_%.*s.parquet", path,
+			    (int)(stem - head), name + head);
+			result = length < 0 || (size_t)length >= sizeof matrix - 32
+			             ? error_system("the name of the directory is too long")
+			             : read_part(records, matrix, table, writer);
+			parts++;
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return result == 0 && parts == 0 ? error_input("no part %s_N.npy is in its folder", folder)
+	                                 : result;
 }

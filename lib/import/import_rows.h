@@ -1,4 +1,5 @@
-/* import_rows.h - tables of vectors as records: matrices with a list of keys, databases.
+/* import_rows.h - tables of vectors as records: matrices with a list of keys, databases,
+ * folders of both.
  */
 #ifndef ZV_IMPORT_IMPORT_ROWS_H
 #define ZV_IMPORT_IMPORT_ROWS_H
@@ -25,6 +26,10 @@ int import_rows_npy(const struct import_records *records, const char *key,
 
 /* A collection of a database (embeddings.h) as records. 0, or -1. */
 int import_rows_database(
+    const struct import_records *records, const char *path, struct writer *writer);
+
+/* clip-retrieval's folders (clip_folder.h) as records, part after part. 0, or -1. */
+int import_rows_folder(
     const struct import_records *records, const char *path, struct writer *writer);
 
 #endif
