@@ -31,7 +31,8 @@ struct bank_origin {
 	bool fits; /* the kind that is wanted */
 };
 
-/* count items of `vectors` vectors each: rows [count][vectors][width] of dtype f, E, e, or b with scales. */
+/* count items of `vectors` vectors each: rows [count][vectors][width] of dtype f, E, e, or b with
+ * scales. */
 struct bank_block {
 	const void *rows;
 	const void *scales; /* [count][vectors] f32 of any alignment; NULL unless dtype is b */
