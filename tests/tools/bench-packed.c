@@ -1,8 +1,9 @@
 /* bench-packed.c - linear layers with packed weights beside the f32 and bf16 ones, in one run:
  *     bench-packed [THREADS [SECONDS [ROWS]]]
  * For shapes of LLaMA-13B and some numbers of rows: the least milliseconds, GB/s of weights and Gop/s
- * (2 per weight and row) for each type, and how much quicker than f32 it is. Weights are 256 MiB of
- * copies in rotation, so that they come from memory as in a model.
+ * (2 per weight and row) for each type, how much quicker than f32 it is, and how many times the rows
+ * of a single one it computes in a second (what decoding several records at once gains). Weights are
+ * 256 MiB of copies in rotation, so that they come from memory as in a model.
  */
 #include "base/dtype.h"
 #include "base/memory.h"
@@ -82,7 +83,7 @@ static double time_type(char type, size_t rows, size_t out, size_t in, double se
 int main(int argc, char **argv)
 {
 	static const size_t shapes[][2] = { { 5120, 5120 }, { 13824, 5120 }, { 5120, 13824 } };
-	static const size_t rows[] = { 1, 4, 16, 64, 512 };
+	static const size_t rows[] = { 1, 2, 4, 8, 16, 32, 64, 512 };
 	int64_t threads = threads_available(), only = 0;
 	double seconds = 0.5;
 	if ((argc > 1 && number_whole(argv[1], 1, 64, &threads) < 0) ||
@@ -91,9 +92,10 @@ int main(int argc, char **argv)
 	    threads_start((int)threads) < 0)
 		return 2;
 	printf("%s, %d threads\n", product_version(), (int)threads);
-	printf(
-	    "%-18s %-5s %9s %8s %9s %8s\n", "rows x in x out", "type", "ms", "GB/s", "Gop/s", "of f32");
-	for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
+	printf("%-18s %-5s %9s %8s %9s %8s %9s\n", "rows x in x out", "type", "ms", "GB/s", "Gop/s",
+	    "of f32", "of 1 row");
+	for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+		double single[TYPES] = { 0 };
 		for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
 			double plain = 0;
 			if (only > 0 && rows[r] != (size_t)only)
@@ -102,15 +104,18 @@ int main(int argc, char **argv)
 				size_t out = shapes[s][0], in = shapes[s][1], size;
 				double time = time_type(types[t], rows[r], out, in, seconds, &size);
 				plain = t == 0 ? time : plain;
+				single[t] = rows[r] == 1 ? time : single[t];
 				char shape[40];
 				snprintf(shape, sizeof shape, "%zux%zux%zu", rows[r], in, out);
-				printf("%-18s %-5s %9.3f %8.1f %9.0f %8.2f\n", shape,
+				printf("%-18s %-5s %9.3f %8.1f %9.0f %8.2f %9.2f\n", shape,
 				    packed_is(types[t]) ? packed_name(types[t]) : dtype_name(types[t]), time * 1e3,
 				    (double)size / time * 1e-9,
-				    2e-9 * (double)rows[r] * (double)in * (double)out / time, plain / time);
+				    2e-9 * (double)rows[r] * (double)in * (double)out / time, plain / time,
+				    single[t] / time * (double)rows[r]);
 				fflush(stdout);
 			}
 		}
+	}
 	threads_stop();
 	return 0;
 }
