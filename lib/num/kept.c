@@ -81,8 +81,11 @@ static void get_row(const struct kept *kept, const void *from, float *row)
 	for (size_t head = 0; head < kept->heads; head++)
 		for (size_t group = 0; group < groups; group++) {
 			size_t at = head * kept->head_width + group * KEPT_GROUP;
-			kernels_get()->add_bytes(
-			    row + at, values + at, scales[head * groups + group], group_width(kept, group));
+			struct kept_rows part = { .dtype = 'b',
+				.at = (const char *)(values + at),
+				.count = 1,
+				.n = group_width(kept, group) };
+			kernels_get()->kept_sum(&part, &scales[head * groups + group], row + at);
 		}
 }
 
@@ -134,29 +137,36 @@ struct run {
 	const struct kept *kept;
 	const float *q;
 	const struct kept_sequence *sequences;
-	size_t heads, row, groups;
+	size_t heads, row, groups; /* row: bytes; groups: of columns of a head that are taken at once */
 	float *y;
 };
+
+/* A group of columns of a head in `count` rows; groups of f32 and f16 are whole heads. */
+static struct kept_rows part_of(
+    const struct run *run, const char *rows, size_t count, size_t head, size_t group)
+{
+	const struct kept *kept = run->kept;
+	struct kept_rows part = { .stride = run->row, .count = count, .n = kept->head_width };
+	size_t at = head * kept->head_width;
+	if (kept->type == KEPT_INT8) {
+		part.dtype = 'b';
+		part.at = rows + values_at(kept) + at + group * KEPT_GROUP;
+		part.scales = rows + (head * run->groups + group) * sizeof(float);
+		part.n = group_width(kept, group);
+		return part;
+	}
+	part.dtype = kept->type == KEPT_F32 ? 'f' : 'e';
+	part.at = rows + at * (kept->type == KEPT_F32 ? sizeof(float) : sizeof(uint16_t));
+	return part;
+}
 
 /* q against a head of `keys` rows. */
 static void weigh(const struct run *run, const float *q, const char *rows, size_t keys, size_t head,
     float *scores)
 {
-	const struct kept *kept = run->kept;
-	size_t width = kept->head_width, at = head * width;
-	for (size_t key = 0; key < keys; key++, rows += run->row) {
-		const float *scales = (const float *)rows + head * run->groups;
-		const int8_t *values = (const int8_t *)rows + values_at(kept) + at;
-		if (kept->type == KEPT_F32)
-			scores[key] = run->kernels->dot(q, (const float *)rows + at, width);
-		else if (kept->type == KEPT_F16)
-			scores[key] = run->kernels->dot_halves(q, (const uint16_t *)rows + at, width);
-		else
-			scores[key] = run->kernels->dot_bytes(q, values, group_width(kept, 0)) * scales[0];
-		for (size_t group = 1; kept->type == KEPT_INT8 && group < run->groups; group++)
-			scores[key] +=
-			    scales[group] * run->kernels->dot_bytes(q + group * KEPT_GROUP,
-			                        values + group * KEPT_GROUP, group_width(kept, group));
+	for (size_t group = 0; keys > 0 && group < run->groups; group++) {
+		struct kept_rows part = part_of(run, rows, keys, head, group);
+		run->kernels->kept_dots(&part, q + group * KEPT_GROUP, scores, group > 0);
 	}
 }
 
@@ -164,18 +174,9 @@ static void weigh(const struct run *run, const float *q, const char *rows, size_
 static void gather(const struct run *run, const char *rows, size_t keys, size_t head,
     const float *weights, float *y)
 {
-	const struct kept *kept = run->kept;
-	size_t width = kept->head_width, at = head * width;
-	for (size_t key = 0; key < keys; key++, rows += run->row) {
-		const float *scales = (const float *)rows + head * run->groups;
-		const int8_t *values = (const int8_t *)rows + values_at(kept) + at;
-		if (kept->type == KEPT_F32)
-			run->kernels->add_scaled(y, (const float *)rows + at, weights[key], width);
-		else if (kept->type == KEPT_F16)
-			run->kernels->add_halves(y, (const uint16_t *)rows + at, weights[key], width);
-		for (size_t group = 0; kept->type == KEPT_INT8 && group < run->groups; group++)
-			run->kernels->add_bytes(y + group * KEPT_GROUP, values + group * KEPT_GROUP,
-			    weights[key] * scales[group], group_width(kept, group));
+	for (size_t group = 0; keys > 0 && group < run->groups; group++) {
+		struct kept_rows part = part_of(run, rows, keys, head, group);
+		run->kernels->kept_sum(&part, weights, y + group * KEPT_GROUP);
 	}
 }
 
@@ -199,8 +200,8 @@ static void attention_chunk(void *context, size_t chunk, int worker)
 int kept_attention(const struct kept *kept, const float *q, const struct kept_sequence *sequences,
     size_t count, size_t heads, float *y)
 {
-	struct run run = { kernels_get(), kept, q, sequences, heads, kept_row(kept), groups_of(kept),
-		y };
+	size_t groups = kept->type == KEPT_INT8 ? groups_of(kept) : 1;
+	struct run run = { kernels_get(), kept, q, sequences, heads, kept_row(kept), groups, y };
 	size_t most = 0;
 	for (size_t i = 0; i < count; i++)
 		if (sequences[i].first + sequences[i].keys > most)

@@ -45,6 +45,14 @@ struct matrix_product {
 	bool add;
 };
 
+/* Parts of rows that a cache keeps (kept.h): n elements each, `stride` bytes apart. */
+struct kept_rows {
+	char dtype; /* f, e, or b: int8 */
+	const char *at;
+	const char *scales; /* an f32 for each row, as far apart; NULL: all 1 */
+	size_t stride, count, n;
+};
+
 struct kernels {
 	/* y[i] = exact gelu of (y[i] + bias[i]); bias may be NULL. */
 	void (*gelu)(float *y, const float *bias, size_t n);
@@ -69,11 +77,10 @@ struct kernels {
 	void (*widen)(char dtype, const void *source, float *target, size_t n);
 	/* n elements as f16; what is finite and too large becomes the largest. */
 	void (*narrow)(const float *source, uint16_t *target, size_t n);
-	/* dot and add_scaled where b and x are f16, or int8. */
-	float (*dot_halves)(const float *a, const uint16_t *b, size_t n);
-	float (*dot_bytes)(const float *a, const int8_t *b, size_t n);
-	void (*add_halves)(float *y, const uint16_t *x, float a, size_t n);
-	void (*add_bytes)(float *y, const int8_t *x, float a, size_t n);
+	/* scores[i] = scale of row i * dot(q, row i), or that added to scores[i]. */
+	void (*kept_dots)(const struct kept_rows *rows, const float *q, float *scores, bool add);
+	/* y += row i * (weights[i] * scale of row i), row by row. */
+	void (*kept_sum)(const struct kept_rows *rows, const float *weights, float *y);
 	/* y[r * y_stride + o] = dot(x row r, W row o) for r < x_rows, o < w_rows, both at most
 	 * KERNELS_TILE; rows of W have n elements of dtype e, E or f and follow each other. Every
 	 * element is summed in the same order whatever x_rows and w_rows are. */

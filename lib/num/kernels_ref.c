@@ -106,32 +106,37 @@ static void narrow(const float *source, uint16_t *target, size_t n)
 	}
 }
 
-static float dot_halves(const float *a, const uint16_t *b, size_t n)
+static float kept_scale(const struct kept_rows *rows, size_t row)
 {
-	double sum = 0;
-	for (size_t i = 0; i < n; i++)
-		sum += (double)a[i] * (double)f32_from_f16(b[i]);
-	return (float)sum;
+	return rows->scales ? *(const float *)(rows->scales + row * rows->stride) : 1;
 }
 
-static float dot_bytes(const float *a, const int8_t *b, size_t n)
+static float kept_element(const struct kept_rows *rows, size_t row, size_t i)
 {
-	double sum = 0;
-	for (size_t i = 0; i < n; i++)
-		sum += (double)a[i] * b[i];
-	return (float)sum;
+	const void *at = rows->at + row * rows->stride;
+	if (rows->dtype == 'b')
+		return ((const int8_t *)at)[i];
+	return rows->dtype == 'f' ? ((const float *)at)[i] : f32_from_f16(((const uint16_t *)at)[i]);
 }
 
-static void add_halves(float *y, const uint16_t *x, float a, size_t n)
+static void kept_dots(const struct kept_rows *rows, const float *q, float *scores, bool more)
 {
-	for (size_t i = 0; i < n; i++)
-		y[i] += a * f32_from_f16(x[i]);
+	for (size_t row = 0; row < rows->count; row++) {
+		double sum = 0;
+		for (size_t i = 0; i < rows->n; i++)
+			sum += (double)q[i] * (double)kept_element(rows, row, i);
+		float score = (float)sum * kept_scale(rows, row);
+		scores[row] = more ? scores[row] + score : score;
+	}
 }
 
-static void add_bytes(float *y, const int8_t *x, float a, size_t n)
+static void kept_sum(const struct kept_rows *rows, const float *weights, float *y)
 {
-	for (size_t i = 0; i < n; i++)
-		y[i] += a * (float)x[i];
+	for (size_t row = 0; row < rows->count; row++) {
+		float weight = weights[row] * kept_scale(rows, row);
+		for (size_t i = 0; i < rows->n; i++)
+			y[i] += weight * kept_element(rows, row, i);
+	}
 }
 
 static float element(char dtype, const void *source, size_t i)
@@ -278,10 +283,8 @@ const struct kernels kernels_ref = {
 	.dot = dot,
 	.widen = dtype_to_f32,
 	.narrow = narrow,
-	.dot_halves = dot_halves,
-	.dot_bytes = dot_bytes,
-	.add_halves = add_halves,
-	.add_bytes = add_bytes,
+	.kept_dots = kept_dots,
+	.kept_sum = kept_sum,
 	.dot_tile = dot_tile,
 	.gelu_gradient = gelu_gradient,
 	.silu_gradient = silu_gradient,

@@ -324,50 +324,112 @@ static inline vector vector_bytes_part(const int8_t *from, size_t n)
 	return vector_bytes(part);
 }
 
-static float dot_halves(const float *a, const uint16_t *b, size_t n)
+/* LANES elements of a kept row from its element i on; part: the n - i < LANES that end it. */
+static inline __attribute__((always_inline)) vector kept_load(char dtype, const char *row, size_t i)
 {
-	vector sum = { 0 };
-	size_t i = 0;
-	for (; i + LANES <= n; i += LANES)
-		sum = vector_fused(vector_load(a + i), vector_f16(b + i), sum);
-	if (i < n)
-		sum = vector_fused(vector_load_part(a + i, n - i), weight_load_part('e', b, i, n), sum);
-	return vector_sum(sum);
+	return dtype == 'b' ? vector_bytes((const int8_t *)row + i) : weight_load(dtype, row, i);
 }
 
-static float dot_bytes(const float *a, const int8_t *b, size_t n)
+static inline __attribute__((always_inline)) vector kept_load_part(
+    char dtype, const char *row, size_t i, size_t n)
 {
-	vector sum = { 0 };
-	size_t i = 0;
-	for (; i + LANES <= n; i += LANES)
-		sum = vector_fused(vector_load(a + i), vector_bytes(b + i), sum);
-	if (i < n)
-		sum = vector_fused(vector_load_part(a + i, n - i), vector_bytes_part(b + i, n - i), sum);
-	return vector_sum(sum);
+	if (dtype == 'b')
+		return vector_bytes_part((const int8_t *)row + i, n - i);
+	return weight_load_part(dtype, row, i, n);
 }
 
-static void add_halves(float *y, const uint16_t *x, float a, size_t n)
+static inline float kept_scale(const struct kept_rows *rows, size_t row)
 {
-	size_t i = 0;
-	for (; i + LANES <= n; i += LANES)
-		vector_store(y + i, vector_fused(vector_f16(x + i), vector_all(a), vector_load(y + i)));
-	if (i < n) {
-		vector part = weight_load_part('e', x, i, n);
-		part = vector_fused(part, vector_all(a), vector_load_part(y + i, n - i));
-		vector_store_part(y + i, part, n - i);
+	return rows->scales ? *(const float *)(rows->scales + row * rows->stride) : 1;
+}
+
+/* Four rows at once, so that additions need not wait for one another; what is added up for a row is
+ * what dot() adds up. */
+static inline __attribute__((always_inline)) void kept_dots_of(
+    const struct kept_rows *rows, const float *q, float *scores, bool more, const char dtype)
+{
+	for (size_t row = 0; row < rows->count; row += 4) {
+		const char *at[4];
+		vector sum[4] = { { 0 }, { 0 }, { 0 }, { 0 } };
+		size_t left = rows->count - row, count = left < 4 ? left : 4, i = 0;
+		for (size_t r = 0; r < 4; r++)
+			at[r] = rows->at + (row + (r < count ? r : 0)) * rows->stride;
+		for (; i + LANES <= rows->n; i += LANES)
+#pragma GCC unroll 4
+			for (size_t r = 0; r < 4; r++)
+				sum[r] = vector_fused(vector_load(q + i), kept_load(dtype, at[r], i), sum[r]);
+		if (i < rows->n)
+#pragma GCC unroll 4
+			for (size_t r = 0; r < 4; r++)
+				sum[r] = vector_fused(vector_load_part(q + i, rows->n - i),
+				    kept_load_part(dtype, at[r], i, rows->n), sum[r]);
+		float sums[4] = { vector_sum(sum[0]), vector_sum(sum[1]), vector_sum(sum[2]),
+			vector_sum(sum[3]) };
+		for (size_t r = 0; r < count; r++) {
+			float score = sums[r] * kept_scale(rows, row + r);
+			scores[row + r] = more ? scores[row + r] + score : score;
+		}
 	}
 }
 
-static void add_bytes(float *y, const int8_t *x, float a, size_t n)
+static void kept_dots(const struct kept_rows *rows, const float *q, float *scores, bool more)
+{
+	if (rows->dtype == 'b')
+		kept_dots_of(rows, q, scores, more, 'b');
+	else if (rows->dtype == 'e')
+		kept_dots_of(rows, q, scores, more, 'e');
+	else
+		kept_dots_of(rows, q, scores, more, 'f');
+}
+
+/* `vectors` vectors of y from element i on, a number that the compiler knows: they stay in registers
+ * over all rows. */
+static inline __attribute__((always_inline)) void kept_sum_vectors(const struct kept_rows *rows,
+    const float *weights, float *y, size_t i, const char dtype, const size_t vectors)
+{
+	vector sum[8];
+#pragma GCC unroll 8
+	for (size_t v = 0; v < vectors; v++)
+		sum[v] = vector_load(y + i + v * LANES);
+	for (size_t row = 0; row < rows->count; row++) {
+		const char *at = rows->at + row * rows->stride;
+		vector weight = vector_all(weights[row] * kept_scale(rows, row));
+#pragma GCC unroll 8
+		for (size_t v = 0; v < vectors; v++)
+			sum[v] = vector_fused(kept_load(dtype, at, i + v * LANES), weight, sum[v]);
+	}
+#pragma GCC unroll 8
+	for (size_t v = 0; v < vectors; v++)
+		vector_store(y + i + v * LANES, sum[v]);
+}
+
+static inline __attribute__((always_inline)) void kept_sum_of(
+    const struct kept_rows *rows, const float *weights, float *y, const char dtype)
 {
 	size_t i = 0;
-	for (; i + LANES <= n; i += LANES)
-		vector_store(y + i, vector_fused(vector_bytes(x + i), vector_all(a), vector_load(y + i)));
-	if (i < n) {
-		vector part = vector_bytes_part(x + i, n - i);
-		part = vector_fused(part, vector_all(a), vector_load_part(y + i, n - i));
-		vector_store_part(y + i, part, n - i);
+	for (; i + 8 * LANES <= rows->n; i += 8 * LANES)
+		kept_sum_vectors(rows, weights, y, i, dtype, 8);
+	for (; i + LANES <= rows->n; i += LANES)
+		kept_sum_vectors(rows, weights, y, i, dtype, 1);
+	if (i == rows->n)
+		return;
+	vector end = vector_load_part(y + i, rows->n - i);
+	for (size_t row = 0; row < rows->count; row++) {
+		vector weight = vector_all(weights[row] * kept_scale(rows, row));
+		const char *at = rows->at + row * rows->stride;
+		end = vector_fused(kept_load_part(dtype, at, i, rows->n), weight, end);
 	}
+	vector_store_part(y + i, end, rows->n - i);
+}
+
+static void kept_sum(const struct kept_rows *rows, const float *weights, float *y)
+{
+	if (rows->dtype == 'b')
+		kept_sum_of(rows, weights, y, 'b');
+	else if (rows->dtype == 'e')
+		kept_sum_of(rows, weights, y, 'e');
+	else
+		kept_sum_of(rows, weights, y, 'f');
 }
 
 /* One vector for each of the four rows of W that a tile takes. Named, not an array: an array stays
