@@ -6,6 +6,7 @@ const struct similarity *similarity_get(void)
 {
 #if defined(__x86_64__)
 	switch (cpu_level()) {
+	case CPU_AMX:
 	case CPU_AVX512:
 		return &similarity_avx512;
 	case CPU_AVX2:

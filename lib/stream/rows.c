@@ -174,7 +174,7 @@ int rows_join(struct reader *reader, struct record *record, void **values)
 }
 
 /* One row: values [width] and its scale. */
-static void quantise(const float *row, size_t width, int8_t *values, float *scale)
+void rows_quantise(const float *row, size_t width, int8_t *values, float *scale)
 {
 	float largest = 0;
 	for (size_t i = 0; i < width; i++)
@@ -206,7 +206,7 @@ static int store_int8(struct rows_stored *stored, const float *values)
 	if (memory_grow(&stored->payloads[1], &stored->room[1], count, sizeof(float)) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		quantise(values + i * width, width, (int8_t *)stored->payloads[0] + i * width,
+		rows_quantise(values + i * width, width, (int8_t *)stored->payloads[0] + i * width,
 		    (float *)stored->payloads[1] + i);
 	return 0;
 }

@@ -64,4 +64,7 @@ int rows_store(
     struct rows_stored *stored, char dtype, const struct record *like, const float *values);
 void rows_clear(struct rows_stored *stored);
 
+/* One row to int8: values [width] and its scale. */
+void rows_quantise(const float *row, size_t width, int8_t *values, float *scale);
+
 #endif
