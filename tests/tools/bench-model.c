@@ -1,11 +1,11 @@
-/* bench-model.c - the models' parts for make bench: matrix products of ViT-g, the Q-Former and LLaMA-13B
- * through the linear layer against bare BLIS products of the same shapes, interleaved; bare BLIS alone;
+/* bench-model.c - the models' parts for make bench: matrix products of ViT-g, the Q-Former and
+ * LLaMA-13B through the linear layer against bare BLIS products of the same shapes, interleaved; bare BLIS alone;
  * passes of a language model; whole programs.
  *
  *     bench-model [--threads N] [--seconds S] products
  *     bench-model [--threads N] [--seconds S] blis vit|qformer|llama COUNT
- *                     seconds (median, least, most) of the products of a ViT-g block for COUNT pictures,
- *                     of the Q-Former for as many, of a LLaMA-13B layer for COUNT positions
+ *                     seconds (median, least, most) of the products of a ViT-g block for COUNT
+ *                     pictures, of the Q-Former for as many, of a LLaMA-13B layer for COUNT positions
  *     bench-model [--threads N] serve MODEL
  *                     "prefill N" (N positions) or "decode N" (a step of N sequences of 64 positions) a
  *                     line on standard input: its seconds; "weights": bytes and number of the layers'
