@@ -119,9 +119,13 @@ int main(int argc, char **argv)
 		if (common.strict)
 			program_exit();
 	}
-	if (found < 0)
+	if (found < 0) {
 		message_error(NULL);
+		failed++;
+	}
 	names_close(names);
+	if (view && failed > 0 && common.output) /* a part does not pass for the whole */
+		program_exit();
 	if (view)
 		write_view();
 	if (common.verbose)

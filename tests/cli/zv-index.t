@@ -104,5 +104,19 @@ status 'no file' 2 zv-index
 is '-v counts the files' "$(zv-index -v a.zv a.zv 2>&1)" 'zv-index: 2 files indexed, 0 failed'
 cp a.zv before.zv; zv-index before.zv; cp before.zv.zvi before; zv-index before.zv
 same 'the same file, the same index' before before.zv.zvi
+
+# many files as one table
+zv-index --view a.zv before.zv >view
+is '--view: the lines of all' "$(wc -l <view)" "$(($(wc -l <a.zv.zvi) + $(wc -l <before.zv.zvi) - 2))"
+cut -f 1-10 view >table
+LC_ALL=C sort table >sorted
+same '... sorted' table sorted
+is '... with the file behind each' "$(grep '^c.jpg' view | cut -f 11 | tr '\n' ' ')" 'a.zv before.zv '
+rm -f before.zv.zvi
+ok 'a file without an index gets one' zv-index --view -o view2 a.zv before.zv
+same '... and the table is the same' view view2
+status '--view of a damaged file' 1 zv-index --view -o view3 a.zv flipped.zv
+ok '... writes no FILE' test ! -e view3
+status '-o without --view' 2 zv-index -o view3 a.zv
 is 'no temporary is left' "$(find . -name '*part*')" ''
 finish
