@@ -68,7 +68,8 @@ $(WORK)/keys $(WORK)/settings: $(WORK)/todo ;
 
 features: $(WORK)/features.zv.zvi
 $(WORK)/features.zv: $(SHARDS:%=$(WORK)/done/%.features)
-	@zv-cat -q --no-failed $(SHARDS:%=$(WORK)/features/%.zv) -o $@
+	@for i in $(SHARDS); do \
+		[ ! -e "$(WORK)/features/$$i.zv" ] || zv-cat -q --newest --no-failed "$(WORK)/features/$$i.zv"; done >$@
 $(WORK)/features.zv.zvi: $(WORK)/features.zv
 	@zv-index $<
 

@@ -38,7 +38,10 @@ awk -F '\t' 'FILENAME == ARGV[1] { have[$1, $2]; next } !(($1, $2) in have)' "$s
 mv "$todo.new" "$todo"
 # shellcheck disable=SC2086
 {
-	cut -f 1 "$todo" | sed 's/\\\\/\\/g' | zv-cat -K - "$features.zv" |
+	{
+		cut -f 1 "$todo" | sed 's/\\\\/\\/g' | zv-cat -q --newest -K - "$features.zv"
+		[ $? -ne 1 ] || : >"$features.damaged"
+	} |
 		zv-qformer -m "$MODEL" -p "$prompt" | zv-generate -v -m "$MODEL" $GENERATE 2>&1 >>"$part"
 	echo $? >"$log.status"
 } 2>&1 | tee "$log" | grep --line-buffered -v -e '^zv-generate: [0-9]* records, ' -e '^zv-generate: keys and values in ' >&2

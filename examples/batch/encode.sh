@@ -1,68 +1,58 @@
 #!/bin/sh
 # encode.sh - the features of one shard: those of each picture to be done that belongs to it, added to
-# a cache; then what was superseded or deleted leaves the cache.
+# a cache that grows in place.
 # usage: encode.sh WORK SHARD
-# Writes WORK/features/SHARD.zv and a table SHARD.tsv of it: key, ok or failed, identity or reason.
+# Writes WORK/features/SHARD.zv with its index, and a table SHARD.tsv of the pictures in it that the
+# folder has: key, ok or failed, identity or reason.
 set -u
 work=$1 shard=$2 LC_ALL=C
 export LC_ALL
-cache=$work/features/$shard.zv log=$work/log/$shard.features
+features=$work/features/$shard log=$work/log/$shard.features
 . "$work/settings"
 
 # One at a time: a run whose make was killed may still be at work.
 exec 9>>"$work/lock/$shard.features"
 flock 9
-rm -f "$work"/features/."$shard".*.part "$work/features/$shard".*.new
+rm -f "$work"/features/."$shard".*.part "$features".*.new
 
-# Status 1: pictures failed, which is no cause to stop.
-{ zv-encode -v -m "$MODEL" --shard "$shard/$N" -T "$work/todo" --append "$cache" 2>&1; echo $? >"$log.status"; } |
-	tee "$log" | grep --line-buffered -v '^zv-encode: [0-9]* pictures encoded' >&2
+# Status 1: pictures failed, which is no cause to stop. caption.sh tells of damage.
+verify=
+[ ! -e "$features.damaged" ] || verify=--verify
+{
+	zv-encode -v -m "$MODEL" --shard "$shard/$N" -T "$work/todo" --append "$features.zv" $verify 2>&1
+	echo $? >"$log.status"
+} | tee "$log" | grep --line-buffered -v '^zv-encode: [0-9]* pictures encoded' >&2
 [ "$(cat "$log.status")" -le 1 ] || exit 2
-
-# table CACHE: a line for each record, in order
-table() {
-	[ -e "$1" ] || return 0
-	zv-ls -q -l "$1" 2>"$log.damage" | awk -F '\t' '
-		$3 == "failed" { print $1 "\tfailed\t" $5; next }
-		{ print $1 "\tok\t" $7 "." $6 }'
-	[ ! -s "$log.damage" ] && return
-	cat "$log.damage" >&2
-	echo "batch: $1 is damaged; \"zv-cat --salvage\" saves what is whole, or remove it" >&2
-	exit 2
-}
-
-# names KEYS: keys as programs print them to names
-names() { sed 's/\\\\/\\/g'; }
-
-# compact FIRST: records from FIRST on (counted from 0) supersede those before
-compact() {
-	head -n "$1" "$cache.new" | cut -f 1 | sort -u >"$cache.old.new"
-	tail -n +$(($1 + 1)) "$cache.new" | cut -f 1 | sort -u >"$cache.late.new"
-	comm -12 "$cache.old.new" "$work/keys" | comm -23 - "$cache.late.new" | names >"$cache.head.new"
-	comm -12 "$cache.late.new" "$work/keys" | names >"$cache.tail.new"
-	{
-		zv-cat -q --limit "$1" "$cache" | zv-cat -q -K "$cache.head.new" -
-		zv-cat -q --skip "$1" "$cache" | zv-cat -q -K "$cache.tail.new" -
-	} >"$cache.zv.new"
-	table "$cache.zv.new" | cut -f 1 | sort -u | names | sort >"$cache.old.new"
-	cat "$cache.head.new" "$cache.tail.new" | sort | cmp -s - "$cache.old.new" ||
-		{ echo "batch: $cache: cannot be written anew" >&2; exit 2; }
-	mv "$cache.zv.new" "$cache" && rm -f "$cache.zvi"
-}
-
-while :; do
-	table "$cache" >"$cache.new" || exit
-	first=$(awk -F '\t' '
-		FILENAME == ARGV[1] { wanted[$0]; next }
-		$1 in seen { again = 1; exit }
-		{ seen[$1]; n++; gone += !($1 in wanted) }
-		END { if (again || gone) print n }' \
-		"$work/keys" "$cache.new")
-	[ -n "$first" ] || break
-	compact "$first"
-done
-mv "$cache.new" "$work/features/$shard.tsv"
-rm -f "$cache".*.new "$log.status" "$log.damage"
+rm -f "$features.damaged" "$log.status"
 [ ! -t 2 ] || sed -n "s,^zv-encode: \(.* encoded\).*,batch: shard $shard of $N: \1," "$log" >&2
-# Asked for keys, zv-cat then reads only their records.
-[ ! -e "$cache" ] || [ -n "$(find "$cache.zvi" -newer "$cache" 2>/dev/null)" ] || zv-index "$cache" || exit 2
+
+# The index knows what the cache holds: of each picture of the folder the last record.
+table() {
+	tail -n +2 "$features.zv.zvi" 2>/dev/null | awk -F '\t' '
+		FILENAME == ARGV[1] { wanted[$0]; next }
+		{ records++ }
+		!($1 in wanted) { next }
+		!($1 in place) || $3 > place[$1] || ($3 == place[$1] && $5 > skip[$1]) {
+			place[$1] = $3; skip[$1] = $5; state[$1] = $2 == "" ? "failed\t" : "ok\t" $10 "." $9
+		}
+		END { for (key in state) { print key "\t" state[key]; kept++ }
+		      print records - kept >"/dev/stderr" }' "$work/list" - 2>"$features.waste.new" | sort
+}
+table >"$features.list.new"
+
+# Superseded and deleted records are borne with until they are a quarter.
+if [ "$(cat "$features.waste.new")" -gt $(($(wc -l <"$features.list.new") / 3)) ]; then
+	cut -f 1 "$features.list.new" | zv-cat -q --newest -K - "$features.zv" -o "$features.zv"
+	zv-index "$features.zv" || exit 2
+	table >"$features.list.new"
+fi
+
+# Reasons are in the cache itself. From here on keys are written as programs print them.
+awk -F '\t' '$2 == "failed" { print $1 }' "$features.list.new" >"$features.failed.new"
+{
+	awk -F '\t' '$2 == "ok"' "$features.list.new" | sed 's/\\/\\\\/g'
+	[ ! -s "$features.failed.new" ] || zv-cat -q --newest -K "$features.failed.new" "$features.zv" | zv-ls -q |
+		awk -F '\t' '$3 == "failed" { print $1 "\tfailed\t" $5 }'
+} | sort >"$features.tsv.new"
+mv "$features.tsv.new" "$features.tsv"
+rm -f "$features".*.new
