@@ -46,7 +46,7 @@ FUZZERS = $(patsubst tests/fuzz/%.c,%,$(filter-out tests/fuzz/driver.c,$(wildcar
 TOOLS = $(patsubst tests/tools/%.c,%,$(wildcard tests/tools/*.c))
 
 .DELETE_ON_ERROR: # a half-written object must not look up to date
-.PHONY: all programs tests-build force check golden asan lint fuzz demo deps bench install uninstall clean help
+.PHONY: all programs tests-build force check golden asan lint fuzz demo deps bench bench-peers install uninstall clean help
 .SECONDARY:
 
 all: programs
@@ -140,6 +140,11 @@ BENCH ?=
 bench: programs
 	@ZV_BUILD="$(abspath $(BUILD))" sh tests/bench/run $(BENCH)
 
+# PEERS: -i puts onnxruntime-node into $(BUILD)/peers first; vit or llm alone (tests/bench/peers.sh).
+PEERS ?=
+bench-peers: programs
+	@ZV_BUILD="$(abspath $(BUILD))" sh tests/bench/peers.sh $(PEERS)
+
 deps:
 	@.ci/deps build test
 
@@ -187,6 +192,7 @@ help:
 	@echo 'make asan         make check under the address and undefined-behaviour sanitizers'
 	@echo 'make fuzz         fuzz each parser for SECONDS=60 (needs clang)'
 	@echo 'make bench        what the machine can do and what the stages make of it; BENCH=encode: a part'
+	@echo 'make bench-peers  zv beside PyTorch and onnxruntime, as far as they are installed'
 	@echo 'make install      to PREFIX=/usr/local (DESTDIR= in front); make uninstall removes it'
 	@echo 'make clean        remove build/ and build-*/'
 

@@ -9,6 +9,7 @@
 
 enum {
 	NIBBLE_MOST = 15,
+	LANES = 8,                   /* values that are fitted side by side */
 	HALF_LINE = PACKED_LINE / 2, /* bytes of 16 f16: the minima lie behind the scales */
 };
 
@@ -180,48 +181,86 @@ static void set_grid(struct grid *grid, float scale, float minimum)
 	grid->inverse = scale > 0 && isfinite(inverse) ? inverse : 0;
 }
 
-/* The nibble nearest to a value. It is rounded (to nearest even) by adding a number that leaves no
- * digits behind the point; a grid without a scale has an inverse of 0, which makes NaN of an infinite
- * distance: that counts as 0. A float all the way, so that nothing branches. */
-static float nibble_of(const struct grid *grid, float value)
+/* The nibbles nearest to values, a line of lanes at a time, which compilers make vectors of. They are
+ * rounded (to nearest even) by adding a number that leaves no digits behind the point. A grid without a
+ * scale has an inverse of 0, which makes NaN of an infinite distance: that counts as 0. */
+static void nibbles_of(const struct grid *grid, const float *values, float *nibbles)
 {
 	const float magic = 0x1.8p23f;
-	float place = (value - grid->minimum) * grid->inverse + magic - magic;
-	place = place > 0 ? place : 0;
-	return place < NIBBLE_MOST ? place : NIBBLE_MOST;
+	for (int i = 0; i < LANES; i++) {
+		float place = (values[i] - grid->minimum) * grid->inverse + magic - magic;
+		place = place > 0 ? place : 0;
+		nibbles[i] = place < NIBBLE_MOST ? place : NIBBLE_MOST;
+	}
+}
+
+static double add_lanes(const double *lanes)
+{
+	double sum = 0;
+	for (int i = 0; i < LANES; i++)
+		sum += lanes[i];
+	return sum;
+}
+
+/* A group of values, filled up to whole lines of lanes by ones that are counted in no sum. */
+struct group {
+	float values[PACKED_GROUP];
+	double counted[PACKED_GROUP]; /* 1, or 0 */
+	size_t columns, filled;
+	double sum;
+};
+
+static void set_group(struct group *group, const float *values, size_t columns)
+{
+	group->columns = columns;
+	group->filled = (columns + LANES - 1) / LANES * LANES;
+	group->sum = 0;
+	for (size_t i = 0; i < group->filled; i++) {
+		group->values[i] = values[i < columns ? i : 0];
+		group->counted[i] = i < columns;
+		group->sum += i < columns ? (double)values[i] : 0;
+	}
 }
 
 /* The sum of squares of what is lost; infinite where f16 cannot hold the grid. */
-static double grid_loss(const struct grid *grid, const float *values, size_t columns)
+static double grid_loss(const struct grid *grid, const struct group *group)
 {
-	double loss = 0;
+	double loss[LANES] = { 0 };
+	float nibbles[LANES];
 	if (!isfinite(grid->scale) || !isfinite(grid->minimum))
 		return (double)INFINITY;
-	for (size_t i = 0; i < columns; i++) {
-		double apart =
-		    (double)(grid->minimum + grid->scale * nibble_of(grid, values[i])) - (double)values[i];
-		loss += apart * apart;
+	for (size_t at = 0; at < group->filled; at += LANES) {
+		nibbles_of(grid, group->values + at, nibbles);
+		for (int i = 0; i < LANES; i++) {
+			double apart = (double)(grid->minimum + grid->scale * nibbles[i]) -
+			               (double)group->values[at + (size_t)i];
+			loss[i] += apart * apart * group->counted[at + (size_t)i];
+		}
 	}
-	return loss;
+	return add_lanes(loss);
 }
 
 /* Move scale and minimum to where the values, with the nibbles that they have now, lie best: the
- * least squares of a straight line. sum: of the values. */
-static void fit_grid(struct grid *grid, const float *values, size_t columns, double sum)
+ * least squares of a straight line. */
+static void fit_grid(struct grid *grid, const struct group *group)
 {
-	double count = (double)columns, wq = 0;
-	float sum_q = 0, sum_qq = 0; /* whole numbers below 2^24: exact */
-	for (size_t i = 0; i < columns; i++) {
-		float nibble = nibble_of(grid, values[i]);
-		sum_q += nibble;
-		sum_qq += nibble * nibble;
-		wq += (double)values[i] * (double)nibble;
+	double lanes[3][LANES] = { { 0 } };
+	float nibbles[LANES];
+	for (size_t at = 0; at < group->filled; at += LANES) {
+		nibbles_of(grid, group->values + at, nibbles);
+		for (int i = 0; i < LANES; i++) {
+			double nibble = (double)nibbles[i] * group->counted[at + (size_t)i];
+			lanes[0][i] += nibble;
+			lanes[1][i] += nibble * nibble;
+			lanes[2][i] += (double)group->values[at + (size_t)i] * nibble;
+		}
 	}
-	double q = (double)sum_q, spread = count * (double)sum_qq - q * q;
+	double count = (double)group->columns, q = add_lanes(lanes[0]);
+	double spread = count * add_lanes(lanes[1]) - q * q;
 	if (spread <= 0)
 		return;
-	double scale = (count * wq - q * sum) / spread;
-	set_grid(grid, (float)scale, (float)((sum - scale * q) / count));
+	double scale = (count * add_lanes(lanes[2]) - q * group->sum) / spread;
+	set_grid(grid, (float)scale, (float)((group->sum - scale * q) / count));
 }
 
 static void round_grid(struct grid *grid)
@@ -244,28 +283,27 @@ static struct grid whole_grid(float least, float most)
 
 /* The grid over all values, or one that leaves out some at either end if that loses less: a tenth
  * less error than the first alone with weights of LLaMA's kind (SPEED.md). */
-static struct grid best_grid(const float *values, size_t columns)
+static struct grid best_grid(const struct group *group)
 {
 	enum { FITS = 2 };
 	static const float cuts[] = { 0, 0.06f };
+	const float *values = group->values;
 	float least = values[0], most = values[0];
-	double sum = 0;
-	for (size_t i = 0; i < columns; i++) {
+	for (size_t i = 1; i < group->columns; i++) {
 		least = values[i] < least ? values[i] : least;
 		most = values[i] > most ? values[i] : most;
-		sum += (double)values[i];
 	}
 	struct grid best = whole_grid(least, most);
-	double loss = grid_loss(&best, values, columns);
+	double loss = grid_loss(&best, group);
 	for (size_t i = 0; i < 4 && loss > 0 && isfinite(loss); i++) {
 		float low = least + (most - least) * cuts[i / 2];
 		float high = most - (most - least) * cuts[i % 2];
 		struct grid grid;
 		set_grid(&grid, (high - low) / NIBBLE_MOST, low);
 		for (int fit = 0; fit < FITS; fit++)
-			fit_grid(&grid, values, columns, sum);
+			fit_grid(&grid, group);
 		round_grid(&grid);
-		double own = grid_loss(&grid, values, columns);
+		double own = grid_loss(&grid, group);
 		if (own < loss) {
 			best = grid;
 			loss = own;
@@ -274,16 +312,21 @@ static struct grid best_grid(const float *values, size_t columns)
 	return best;
 }
 
-static int put_group(const float *values, size_t columns, size_t row, uint8_t *group)
+static int put_group(const float *values, size_t columns, size_t row, uint8_t *block)
 {
-	struct grid grid = best_grid(values, columns);
+	struct group group;
+	set_group(&group, values, columns);
+	struct grid grid = best_grid(&group);
 	if (!isfinite(grid.minimum) || !isfinite(grid.scale))
 		return error_input("a value is too large for int4, at most 65504");
-	memcpy(group + row * sizeof grid.halves[0], &grid.halves[0], sizeof grid.halves[0]);
-	memcpy(group + HALF_LINE + row * sizeof grid.halves[1], &grid.halves[1], sizeof grid.halves[1]);
+	memcpy(block + row * sizeof grid.halves[0], &grid.halves[0], sizeof grid.halves[0]);
+	memcpy(block + HALF_LINE + row * sizeof grid.halves[1], &grid.halves[1], sizeof grid.halves[1]);
+	float nibbles[PACKED_GROUP];
+	for (size_t at = 0; at < group.filled; at += LANES)
+		nibbles_of(&grid, group.values + at, nibbles + at);
 	for (size_t i = 0; i < columns; i++)
-		group[nibble_offset(row, i)] |=
-		    (uint8_t)((unsigned)nibble_of(&grid, values[i]) << (i / PACKED_STEP % 2 * 4));
+		block[nibble_offset(row, i)] |=
+		    (uint8_t)((unsigned)nibbles[i] << (i / PACKED_STEP % 2 * 4));
 	return 0;
 }
 
