@@ -6,7 +6,7 @@ enum cpu_level {
 	CPU_REF,    /* portable C */
 	CPU_AVX2,   /* AVX2, FMA, F16C */
 	CPU_AVX512, /* AVX-512 F, BW, VL, DQ */
-	CPU_AMX,    /* that, its VNNI and BF16, and AMX's tiles, bf16 and int8, which the system allows */
+	CPU_AMX,    /* that, VNNI, BF16, and AMX's tiles, bf16 and int8, as the system allows */
 };
 
 /* Settle the level once: the CPU's, or what ZV_CPU (ref, avx2, avx512, amx) asks for. 0, or -1 with

@@ -1,8 +1,9 @@
 /* bench-packed.c - linear layers with packed weights beside the f32 and bf16 ones, in one run:
  *     bench-packed [THREADS [SECONDS [ROWS]]]
  * For shapes of LLaMA-13B and of ViT-g and some numbers of rows (257: a picture): the least
- * milliseconds, GB/s of weights and Gop/s (2 per weight and row) for each type, and how much quicker than f32 it is. Weights are 256 MiB of
- * copies in rotation, so that they come from memory as in a model.
+ * milliseconds, GB/s of weights and Gop/s (2 per weight and row) for each type, and how much quicker
+ * than f32 it is. Weights are 256 MiB of copies in rotation, so that they come from memory as in a
+ * model.
  */
 #include "base/dtype.h"
 #include "base/memory.h"
