@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "image/picture.h"
 #include "import/import_directory.h"
+#include "num/gradient.h"
 #include "num/product.h"
 #include "train/loop.h"
 #include "train/new_config.h"
@@ -21,6 +22,7 @@
 enum { KEEP_LAST, KEEP_BEST, LANGUAGE_BOTH };
 static const char *const keep_choices[] = { "last", "best", NULL };
 static const char *const language_choices[] = { "both", "en", "zh", NULL };
+static const char *const math_choices[] = { "f32", "bf16", NULL };
 static const char *const schedule_choices[] = { "cosine", "staircase", "linear", "constant", NULL };
 
 static const struct stage_kind *const kinds[] = { &stage_classify, &stage_contrast, &stage_generate,
@@ -53,10 +55,9 @@ static struct {
 	bool rslora;
 	const char *adapter;
 	bool merge;
-	int dtype;
+	int dtype, math, keep;
 	bool in_order;
 	int64_t seed, valid_every, save_every, log_every;
-	int keep;
 	const char *checkpoint, *log;
 	bool resume, other_settings, recompute, dry_run, force;
 } option = { .side = -1,
@@ -194,6 +195,8 @@ static const struct option_entry options[] = {
 	{ 0, "dtype", "TYPE", OPTION_CHOICE, &option.dtype, 0, 0, dtype_stored,
 	  "store matrices as f32, bf16 or f16 (default: as they\n"
 	  "were; new: f32)" },
+	{ 0, "math", "TYPE", OPTION_CHOICE, &option.math, 0, 0, math_choices,
+	  "multiply in f32 or bf16; weights and sums stay f32 (default f32)" },
 	{ 0, "in-order", NULL, OPTION_FLAG, &option.in_order, 0, 0, NULL,
 	  "take examples in the order of the files" },
 	{ 0, "seed", "N", OPTION_WHOLE, &option.seed, 0, 0x1p53, NULL,
@@ -542,6 +545,7 @@ static void train(const struct stage_kind *kind, char **files, int count)
 	request.settings = settings;
 	if (threads_start((int)common.threads) < 0 || product_start() < 0)
 		program_fail(NULL);
+	gradient_use(option.math == 0 ? ARITHMETIC_F32 : ARITHMETIC_BF16);
 	if (train_run(&request) < 0)
 		program_fail(NULL);
 	memory_release(settings);

@@ -9,8 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "num/arithmetic.h"
 #include "num/linear.h"
 #include "num/norm.h"
+
+/* Compute the products of linear layers and of their gradients with bf16 from now on
+ * (gradient_brain.h), or with f32 again. Weights, gradients and what is no such product stay f32. */
+void gradient_use(enum arithmetic arithmetic);
 
 /* x [rows][in] -> y [rows][out] (STORE or ADD), rows as one matrix. 0 or -1 (memory). */
 int linear_rows(

@@ -5,6 +5,7 @@
  */
 #include "num/gradient.h"
 #include "base/cpu.h"
+#include "num/gradient_brain.h"
 #include "num/kernels.h"
 #include "num/product.h"
 #include "num/scratch.h"
@@ -24,6 +25,13 @@ enum {
 	LARGE = 1 << 21,     /* elements of W: turning that many pays with more rows only */
 	TURNED = 32,         /* rows of W in one chunk of its preparation: half a strip */
 };
+
+static enum arithmetic used = ARITHMETIC_F32;
+
+void gradient_use(enum arithmetic arithmetic)
+{
+	used = arithmetic;
+}
 
 /* total in `count` pieces of `step`, the last one shorter. */
 struct cut {
@@ -193,6 +201,8 @@ int linear_rows(
 	size_t few = kernels_get()->few_rows;
 	if (rows == 0 || linear->out == 0)
 		return 0;
+	if (used == ARITHMETIC_BF16)
+		return brain_rows(linear, x, rows, y, then);
 	/* With packed weights that would round x, which the backward pass knows nothing of. */
 	if (rows <= (linear->in * linear->out < LARGE ? few / 4 : few) && !packed_is(linear->dtype))
 		return linear_decode(linear, x, rows, y, then);
@@ -237,6 +247,8 @@ int linear_backward_input(
 	struct panel panel;
 	if (rows == 0 || in == 0)
 		return 0;
+	if (used == ARITHMETIC_BF16 && out > 0)
+		return brain_backward_input(linear, dy, rows, dx, add);
 	if (!ready && panel_begin(&panel, linear, false) < 0)
 		return -1;
 	size_t step = ready ? out : panel_rows(linear);
@@ -307,6 +319,11 @@ int linear_backward_weight(const float *x, const float *dy, size_t rows, size_t 
 {
 	if (rows == 0 || out == 0 || in == 0)
 		return 0;
+	if (used == ARITHMETIC_BF16 && dweight) {
+		if (brain_backward_weight(x, dy, rows, out, in, dweight) < 0)
+			return -1;
+		dweight = NULL;
+	}
 	struct weight_gradient gradient = { x, dy, rows, out, in, dweight, dbias,
 		cut_even(out, ROWS, ROWS_UNIT), cut_none(in) };
 	if (out <= 2 * ROWS_UNIT) {

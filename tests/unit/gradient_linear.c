@@ -1,5 +1,5 @@
 /* gradient_linear - whole batches through a linear layer and back, against sums in double and central
- * differences, at every CPU level and thread count.
+ * differences, at every CPU level and thread count; then in bf16 against sums over rounded values.
  */
 #include "levels.h"
 
@@ -7,6 +7,7 @@
 
 #include "base/dtype.h"
 #include "base/memory.h"
+#include "base/packed.h"
 #include "num/gradient.h"
 
 static uint32_t state = 11;
@@ -205,8 +206,72 @@ static void work(struct findings *findings)
 		check_shape(large[i], false, findings);
 }
 
+/* What a sum of products of bf16 is made of. */
+static void round_all(float *x, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		x[i] = f32_from_bf16(packed_brain(x[i]));
+}
+
+/* In bf16: with values that bf16 holds nothing is lost but digits of the sums, so that the bounds are
+ * those of f32, and the bias takes its part unrounded. */
+static void work_brain(struct findings *findings)
+{
+	static const struct shape shapes[] = { { 1, 1, 1 }, { 5, 1, 9 }, { 13, 16, 16 }, { 3, 65, 129 },
+		{ 67, 33, 101 }, { 257, 64, 48 }, { 401, 131, 2 }, { 65, 600, 70 } };
+	gradient_use(ARITHMETIC_BF16);
+	for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+		struct shape shape = shapes[i];
+		struct layer layer = { .shape = shape,
+			.w = values(shape.out * shape.in),
+			.bias = values(shape.out),
+			.x = values(shape.rows * shape.in),
+			.dy = values(shape.rows * shape.out) };
+		round_all(layer.w, shape.out * shape.in);
+		round_all(layer.x, shape.rows * shape.in);
+		round_all(layer.dy, shape.rows * shape.out);
+		uint16_t *stored = memory_allocate(shape.out * shape.in, sizeof *stored);
+		dtype_from_f32('E', layer.w, stored, shape.out * shape.in);
+		layer.linear = (struct linear){ layer.w, 'f', shape.out, shape.in, layer.bias };
+		if (i % 2)
+			layer.linear = (struct linear){ stored, 'E', shape.out, shape.in, layer.bias };
+		check_forward(&layer, findings);
+		check_input(&layer, findings);
+		check_weight(&layer, findings);
+		memory_release(stored);
+		memory_release(layer.w);
+		memory_release(layer.bias);
+		memory_release(layer.x);
+		memory_release(layer.dy);
+	}
+}
+
+/* That the rounding takes place: 1 + 2^-9 times 1 is 1 in bf16. */
+static void check_rounding(void)
+{
+	float w = 1, x = 1 + 0x1p-9f, y = 0, dx = 0, dw = 0;
+	struct linear linear = { &w, 'f', 1, 1, NULL };
+	if (product_start() < 0)
+		exit(2);
+	for (int brain = 0; brain < 2; brain++) {
+		float wanted = brain ? 1 : x;
+		gradient_use(brain ? ARITHMETIC_BF16 : ARITHMETIC_F32);
+		bool ran = linear_rows(&linear, &x, 1, &y, LINEAR_STORE) == 0 &&
+		           linear_backward_input(&linear, &x, 1, &dx, false) == 0 &&
+		           linear_backward_weight(&x, &w, 1, 1, 1, &dw, NULL) == 0;
+		TAP_OK(ran && y == wanted && dx == wanted && dw == wanted, "%s rounds as it should",
+		    arithmetic_names[brain]);
+		dw = 0;
+	}
+	gradient_use(ARITHMETIC_F32);
+}
+
 int main(void)
 {
+	static const char *const brain_names[] = { "bf16: forward", "bf16: gradient of the input",
+		"bf16: gradient of the weight", "bf16: gradient of the bias" };
+	levels_check(work_brain, brain_names, bounds, CENTRAL);
 	levels_check(work, names, bounds, CHECKS);
+	check_rounding();
 	return tap_finish();
 }
