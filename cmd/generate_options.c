@@ -10,7 +10,7 @@
 struct generate_options option = { .wishes = GENERATION_NO_WISHES };
 
 static const char *const added_choices[] = { "model", "strip", "keep", NULL };
-static const char *const cache_choices[] = { "model", "f32", "f16", "int8", NULL };
+static const char *const cache_choices[] = { "f32", "f16", "int8", NULL };
 static const char *const rank_choices[] = { "none", "sum", "mean", NULL };
 
 /* clang-format off */
@@ -41,8 +41,7 @@ static const struct option_entry options[] = {
 	  "answer up to N records at once; answers do not depend on it\n"
 	  "(default: what memory allows, 16 at most)" },
 	{ 0, "cache", "TYPE", OPTION_CHOICE, &option.cache, 0, 0, cache_choices,
-	  "keep keys and values as f32, f16 or int8\n"
-	  "(default model: f32 where its weights are f32, else f16)" },
+	  "keep keys and values as f32, f16 or int8 (default f32)" },
 	{ 0, "lookup", NULL, OPTION_FLAG, &option.lookup, 0, 0, NULL,
 	  "guess tokens from prompt and answer, verify several at once:\n"
 	  "the same answers, sooner where they repeat something" },

@@ -8,13 +8,11 @@
 #include "base/program.h"
 #include "model/generation.h"
 
-enum { CACHE_AS_MODEL }; /* before the types of kept.h */
-
 struct generate_options {
 	const char *prompt, *prompts, *template, *score;
 	bool keyed, no_image, raw, bos, no_bos, modern, legacy;
 	bool all_ids, text_only, ids, logprobs, hypotheses, stream, chat, lookup;
-	int added, rank, cache;
+	int added, rank, cache; /* choices, in the order of their names; cache: of enum kept_type */
 	int64_t batch;
 	struct generation_wishes wishes;
 	struct option_list stops, adapters;

@@ -166,8 +166,7 @@ void work_open(void)
 		language->rules.modern = option.modern;
 		language->rules.modern_is_settled = true;
 	}
-	if (option.cache != CACHE_AS_MODEL)
-		llama_keep_as(language->llama, (enum kept_type)(option.cache - 1));
+	llama_keep_as(language->llama, (enum kept_type)option.cache);
 	settle_generation();
 	work.stops =
 	    language_stops(language, option.stops.texts, (size_t)option.stops.count, &work.stop_count);

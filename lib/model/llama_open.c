@@ -148,8 +148,7 @@ static int read_parameters(struct llama *llama)
 	for (size_t n = 0; n < llama->layers; n++)
 		if (read_layer(llama, n, eps) < 0)
 			return -1;
-	bool plain = llama->layer[0].k.linear.dtype == 'f';
-	llama->kept = (struct kept){ plain ? KEPT_F32 : KEPT_F16, llama->kv_heads, llama->head_width };
+	llama->kept = (struct kept){ KEPT_F32, llama->kv_heads, llama->head_width };
 	return 0;
 }
 

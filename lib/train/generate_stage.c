@@ -78,7 +78,8 @@ static int open_networks(struct generate *generate, struct weights **parts, size
 	generate->network = qformer_network_open(generate->qformer);
 	if (!generate->network)
 		return -1;
-	generate->inside = options->question_inside || generate->network->instruction;
+	generate->inside =
+	    options->question_inside || (generate->network->instruction && !options->question_outside);
 	if (generate->inside && generate->network->positions == 0)
 		return error_system("the Q-Former reads no text: no question can go inside");
 	if (generate->inside &&

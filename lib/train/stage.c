@@ -29,6 +29,7 @@ static const struct group {
 	{ "match-head", "qformer", { "itm_head.*" } },
 	{ "caption-head", "qformer", { "cls.*" } },
 	{ "projection", "qformer", { "language_projection.*" } },
+	{ "tokens", "llm", { "model.embed_tokens.weight" } },
 	{ "llm", "llm", { "*", "!*.lora_A", "!*.lora_B", "!*.scale" } },
 	{ "lora", "llm", { "*.lora_A", "*.lora_B" } },
 };
@@ -67,8 +68,8 @@ static const struct group *find_group(const char *name, size_t size)
 		if (strlen(groups[i].name) == size && memcmp(groups[i].name, name, size) == 0)
 			return &groups[i];
 	error_system("no group of parameters is called '%.*s'; there are vit, ln-vision, queries, "
-	             "qformer, text, heads, contrast-heads, match-head, caption-head, projection, llm, "
-	             "lora",
+	             "qformer, text, heads, contrast-heads, match-head, caption-head, projection, "
+	             "tokens, llm, lora",
 	    (int)size, name);
 	return NULL;
 }

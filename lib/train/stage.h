@@ -44,6 +44,7 @@ struct stage_options {
 	bool answers; /* only the answers of talks count */
 	/* generate, instruct */
 	bool question_inside;      /* the question also goes into the Q-Former */
+	bool question_outside;     /* it does not, whatever the model says */
 	const char *prompts;       /* file of caption prompts, NULL: built in (spec 7.5) */
 	const char *template;      /* prompt template, NULL: the model's */
 	size_t text_most;          /* longest text in tokens; longer ones are cut; 0: 32 or 256 */

@@ -1,6 +1,6 @@
 /* bench-model.c - the models' parts for make bench: matrix products of ViT-g, the Q-Former and
- * LLaMA-13B through the linear layer against bare BLIS products of the same shapes, interleaved; bare BLIS alone;
- * passes of a language model; whole programs.
+ * LLaMA-13B through the linear layer against bare BLIS products of the same shapes, interleaved;
+ * bare BLIS alone; passes of a language model; whole programs.
  *
  *     bench-model [--threads N] [--seconds S] products
  *     bench-model [--threads N] [--seconds S] blis vit|qformer|llama COUNT
