@@ -16,6 +16,7 @@ enum {
 	DEPTH = 4 * BRAIN_LINES,     /* lines at once: the strip of a tile stays in the first cache */
 };
 typedef int16_t short_whole __attribute__((vector_size(2 * LANES)));
+typedef uint32_t bit_pattern __attribute__((vector_size(4 * LANES)));
 
 static inline whole load_whole(const void *from)
 {
@@ -42,12 +43,14 @@ static inline whole pair_of(const uint16_t *x)
 /* A vector of f32 to bf16: to the nearest, ties to even; NaN stays one, what is not normal is 0. */
 static inline void narrow_vector(vector v, uint16_t *to)
 {
-	whole bits = (whole)v, magnitude = bits & 0x7fffffff;
-	whole rounded = bits + 0x7fff + ((bits >> 16) & 1);
-	whole nan = magnitude > 0x7f800000, small = magnitude < 0x00800000;
+	bit_pattern bits = (bit_pattern)v;
+	bit_pattern rounded = bits + 0x7fff + ((bits >> 16) & 1); /* NaNs may wrap round */
+	whole magnitude = (whole)(bits & 0x7fffffff);
+	bit_pattern nan = (bit_pattern)(magnitude > 0x7f800000);
+	bit_pattern small = (bit_pattern)(magnitude < 0x00800000);
 	rounded = (nan & (bits | 0x00400000)) | (~nan & rounded);
-	rounded = (small & (bits & INT32_MIN)) | (~small & rounded);
-	short_whole halves = __builtin_convertvector(rounded >> 16, short_whole);
+	rounded = (small & (bits & 0x80000000)) | (~small & rounded);
+	short_whole halves = __builtin_convertvector((whole)rounded >> 16, short_whole);
 	memcpy(to, &halves, sizeof halves);
 }
 

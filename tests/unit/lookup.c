@@ -18,7 +18,7 @@ static bool guesses(size_t most, const int32_t *wanted, size_t count)
 {
 	int32_t ids[LOOKUP_MOST];
 	return lookup_guess(&lookup, most, ids) == count &&
-	       memcmp(ids, wanted, count * sizeof *ids) == 0;
+	       (count == 0 || memcmp(ids, wanted, count * sizeof *ids) == 0);
 }
 #define GUESS(most, ...)                                                                           \
 	guesses(most, (const int32_t[]){ __VA_ARGS__ },                                                \
