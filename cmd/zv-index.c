@@ -36,14 +36,22 @@ static const struct program program = {
 	.see_also = "zv-cat(1), zv-ls(1), zvi(5), zvt(5)",
 };
 
-/* A line of the view: text without its end, and the file. */
+/* A file of the view, whose index stays open. */
+struct view_file {
+	char *name;
+	struct index *index;
+	struct view_file *next;
+};
+
+/* A line of the view: text of the index without its end, and the file. */
 struct view_line {
 	const char *text;
 	size_t size;
-	const char *file;
+	const struct view_file *file;
 };
 
 static struct {
+	struct view_file *files;
 	struct view_line *lines;
 	size_t count, capacity;
 } table;
@@ -55,10 +63,10 @@ static int compare_lines(const void *a, const void *b)
 	int order = memcmp(left->text, right->text, shorter);
 	if (order == 0)
 		order = (left->size > right->size) - (left->size < right->size);
-	return order ? order : strcmp(left->file, right->file);
+	return order ? order : strcmp(left->file->name, right->file->name);
 }
 
-/* Add the lines of a file, whose index stays open. 0 or -1. */
+/* Add the lines of a file. 0 or -1. */
 static int add_file(const char *name)
 {
 	struct index *index = index_open(name);
@@ -66,9 +74,12 @@ static int add_file(const char *name)
 	size_t at = 0;
 	if (!index && (index_make(name) < 0 || !(index = index_open(name))))
 		return -1;
-	const char *file = memory_text(name, strlen(name));
-	if (!file)
+	struct view_file *file = memory_allocate(1, sizeof *file);
+	if (!file || !(file->name = memory_text(name, strlen(name))))
 		program_fail(NULL);
+	file->index = index;
+	file->next = table.files;
+	table.files = file;
 	while (index_next(index, &at, &line) > 0) {
 		if (memory_grow(
 		        (void **)&table.lines, &table.capacity, table.count + 1, sizeof *table.lines) < 0)
@@ -76,6 +87,17 @@ static int add_file(const char *name)
 		table.lines[table.count++] = (struct view_line){ line.key, line.size, file };
 	}
 	return 0;
+}
+
+static void release_table(void)
+{
+	for (struct view_file *file = table.files, *next; file; file = next) {
+		next = file->next;
+		index_close(file->index);
+		memory_release(file->name);
+		memory_release(file);
+	}
+	memory_release(table.lines);
 }
 
 static void write_view(void)
@@ -87,7 +109,7 @@ static void write_view(void)
 	for (size_t i = 0; result == 0 && i < table.count; i++) {
 		const struct view_line *line = &table.lines[i];
 		if (output_write(output, line->text, line->size) < 0 || output_write(output, "\t", 1) < 0 ||
-		    output_write(output, line->file, strlen(line->file)) < 0 ||
+		    output_write(output, line->file->name, strlen(line->file->name)) < 0 ||
 		    output_write(output, "\n", 1) < 0)
 			result = -1;
 	}
@@ -128,6 +150,7 @@ int main(int argc, char **argv)
 		program_exit();
 	if (view)
 		write_view();
+	release_table();
 	if (common.verbose)
 		message_note(NULL, "%llu files indexed, %llu failed", indexed, failed);
 	return program_end();
